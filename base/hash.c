@@ -1,0 +1,55 @@
+#include "base/hash.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void hash_fnv128_hex(const void *p, size_t len, char out[33])
+{
+    const unsigned char *s = p;
+    const unsigned __int128 prime = ((unsigned __int128)1 << 88) | 0x13B;
+    unsigned __int128 h = ((unsigned __int128)UINT64_C(0x6c62272e07bb0142) << 64) | UINT64_C(0x62b821756295c58d);
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ s[i]) * prime;
+    snprintf(out, 33, "%016llx%016llx", (unsigned long long)(h >> 64), (unsigned long long)h);
+}
+
+uint64_t hash_fnv64(const void *p, size_t len)
+{
+    const unsigned char *s = p;
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ s[i]) * UINT64_C(0x100000001b3);
+    return h;
+}
+
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+    unsigned __int128 m = (unsigned __int128)a * b;
+    return (uint64_t)m ^ (uint64_t)(m >> 64);
+}
+
+uint64_t hash_quick(const void *p, size_t len, uint64_t seed)
+{
+    const unsigned char *s = p;
+    uint64_t h = seed ^ UINT64_C(0x9e3779b97f4a7c15) ^ len, word;
+    for (; len >= 8; s += 8, len -= 8) {
+        memcpy(&word, s, 8);
+        h = mix(h ^ word, UINT64_C(0xa0761d6478bd642f));
+    }
+    word = 0;
+    if (len)
+        memcpy(&word, s, len);
+    return mix(h ^ word, UINT64_C(0xe7037ed1a0b428db));
+}
+
+uint32_t hash_crc32c(uint32_t crc, const void *p, size_t len)
+{
+    const unsigned char *s = p;
+    crc = ~crc;
+    for (size_t i = 0; i < len; i++) {
+        crc ^= s[i];
+        for (int k = 0; k < 8; k++)
+            crc = (crc >> 1) ^ (UINT32_C(0x82f63b78) & (0u - (crc & 1)));
+    }
+    return ~crc;
+}

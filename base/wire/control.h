@@ -1,0 +1,22 @@
+/* Control messages that travel in the event log (design.md, "Messages"): the AMQP property `type` says which, the body is one JSON object.
+ * They have no message_id of the producer kind. Ticks are believed from the tenant's worker user, the others from USER_API. */
+#ifndef BELLTOWER_WIRE_CONTROL_H
+#define BELLTOWER_WIRE_CONTROL_H
+
+#define CONTROL_PREFIX  "belltower."
+#define CONTROL_TICK    "belltower.tick"    /* {"offset": N, "highest": T} or {"devices": [{"key": [...], "offset": N, "highest": T}, ...]} */
+#define CONTROL_END     "belltower.end"     /* {} */
+#define CONTROL_TIME    "belltower.time"    /* {"highest": T} */
+#define CONTROL_VERSION "belltower.version" /* {"version": n, "app": "<the whole YAML text>"} */
+#define CONTROL_START   "belltower.start"   /* in result and dead-letter queues: a worker's marker, {"epoch": E}; readers skip it */
+
+/* Headers of our messages. */
+#define HEADER_NUMBER "x-number" /* int64 */
+#define HEADER_EPOCH  "x-epoch"  /* int64 */
+#define HEADER_FIRED  "x-fired"  /* names of triggers, comma between */
+#define HEADER_REASON "x-reason"
+#define HEADER_DETAIL "x-detail"
+#define HEADER_OFFSET "x-offset" /* int64 */
+#define HEADER_INDEX  "x-index"  /* int64 */
+
+#endif

@@ -1,0 +1,39 @@
+/* Typed bytes for formats on disk and between processes: little-endian, lengths before bytes. PURE. A reader never trusts its input: each
+ * get checks the bounds; once one failed, all later ones fail too and give zeros, so a caller may check once at the end. */
+#ifndef BELLTOWER_WIRE_CURSOR_H
+#define BELLTOWER_WIRE_CURSOR_H
+
+#include "base/buf.h"
+#include "base/value.h"
+
+void put_u8(struct buf *b, uint8_t v);
+void put_u32(struct buf *b, uint32_t v);
+void put_u64(struct buf *b, uint64_t v);
+void put_i64(struct buf *b, int64_t v);
+void put_f64(struct buf *b, double v);
+void put_bytes(struct buf *b, const void *p, size_t len); /* u32 length, then the bytes */
+void put_value(struct buf *b, const struct value *v);
+
+struct cursor {
+    const unsigned char *at, *end;
+    bool bad;
+};
+static inline struct cursor cursor_of(const void *p, size_t len)
+{
+    return (struct cursor){.at = p, .end = (const unsigned char *)p + len};
+}
+uint8_t get_u8(struct cursor *c);
+uint32_t get_u32(struct cursor *c);
+uint64_t get_u64(struct cursor *c);
+int64_t get_i64(struct cursor *c);
+double get_f64(struct cursor *c);
+const char *get_bytes(struct cursor *c, size_t *len); /* borrowed from the input; never NULL */
+struct value get_value(struct cursor *c);             /* strings borrowed; an unknown type or a non-finite float is bad */
+/* A count of things that take at least min_size bytes each: bad if the rest cannot hold them, so that nobody allocates by a liar's number. */
+uint32_t get_count(struct cursor *c, size_t min_size);
+static inline bool cursor_done(const struct cursor *c) /* all read, nothing bad, nothing left */
+{
+    return !c->bad && c->at == c->end;
+}
+
+#endif
