@@ -1,5 +1,5 @@
-/* A growable byte buffer. Zero-initialised is empty; keeps its memory when cleared, so a steady state allocates nothing.
- * data is not NUL-terminated unless buf_cstr made it so. */
+/* A growable byte buffer. Zero-initialised is empty; keeps its memory when cleared, so a steady state allocates
+ * nothing. data is not NUL-terminated unless buf_cstr made it so. */
 #ifndef BELLTOWER_BASE_BUF_H
 #define BELLTOWER_BASE_BUF_H
 

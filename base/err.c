@@ -66,10 +66,10 @@ int err_prefix(struct err *err, const char *fmt, ...)
 const char *err_code_name(enum err_code code)
 {
     static const char *const names[] = {
-        [ERR_NONE] = "none",         [ERR_INVALID] = "invalid",         [ERR_NOT_FOUND] = "not-found",
-        [ERR_EXISTS] = "exists",     [ERR_DENIED] = "denied",           [ERR_CONFLICT] = "conflict",
-        [ERR_FENCED] = "fenced",     [ERR_UNAVAILABLE] = "unavailable", [ERR_UNKNOWN] = "unknown",
-        [ERR_TOO_LARGE] = "too-large", [ERR_TIMEOUT] = "timeout",       [ERR_FULL] = "full",
+        [ERR_NONE] = "none",           [ERR_INVALID] = "invalid",         [ERR_NOT_FOUND] = "not-found",
+        [ERR_EXISTS] = "exists",       [ERR_DENIED] = "denied",           [ERR_CONFLICT] = "conflict",
+        [ERR_FENCED] = "fenced",       [ERR_UNAVAILABLE] = "unavailable", [ERR_UNKNOWN] = "unknown",
+        [ERR_TOO_LARGE] = "too-large", [ERR_TIMEOUT] = "timeout",         [ERR_FULL] = "full",
         [ERR_INTERNAL] = "internal",
     };
     return (unsigned)code < sizeof names / sizeof *names ? names[code] : "?";

@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* FNV-1a, 128 bit (http://www.isthe.com/chongo/tech/comp/fnv/): the stable hash in message ids. Not for hash tables or secrets. */
+/* FNV-1a, 128 bit (http://www.isthe.com/chongo/tech/comp/fnv/): the stable hash in message ids. Not for hash tables or
+ * secrets. */
 void hash_fnv128_hex(const void *p, size_t len, char out[33]); /* 32 lower-case hex digits and NUL */
 /* FNV-1a, 64 bit: the stable hash of log messages in checkpoints. */
 uint64_t hash_fnv64(const void *p, size_t len);

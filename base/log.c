@@ -83,7 +83,8 @@ void log_line(enum log_level level, const char *fmt, ...)
     n += (size_t)snprintf(line + n, sizeof line - n, ".%03dZ %s %s message=", (int)(ms % 1000), level_names[level],
                           context);
     n += quote(line + n, sizeof line - n, text);
-    ssize_t written = write(log_fd, line, n); /* one write per line; a full pipe or disk loses lines, never the process */
+    ssize_t written =
+        write(log_fd, line, n); /* one write per line; a full pipe or disk loses lines, never the process */
     (void)written;
     errno = saved;
 }

@@ -1,6 +1,7 @@
 /* The log: one line per event on stderr (the supervisor takes its children's lines and adds nothing), logfmt:
  *   2026-01-01T00:00:00.000Z info stream tenant=acme message="..."
- * The context (process, tenant) is set once; call sites never build prefixes. Arguments of a disabled level are not evaluated. */
+ * The context (process, tenant) is set once; call sites never build prefixes. Arguments of a disabled level are not
+ * evaluated. */
 #ifndef BELLTOWER_BASE_LOG_H
 #define BELLTOWER_BASE_LOG_H
 

@@ -1,4 +1,5 @@
-/* Allocation that ends the process when memory is out (exit code EXIT_OOM of base/wire/contract.h), so that callers need no check. */
+/* Allocation that ends the process when memory is out (exit code EXIT_OOM of base/wire/contract.h), so that callers
+ * need no check. */
 #ifndef BELLTOWER_BASE_MEM_H
 #define BELLTOWER_BASE_MEM_H
 
@@ -6,8 +7,8 @@
 
 #define MEM_EXIT_OOM 71 /* "out of memory" in the contract's list of exit codes */
 
-void *mem_alloc(size_t size);                 /* uninitialised; size 0 gives a valid pointer */
-void *mem_zero(size_t count, size_t size);    /* zeroed; overflow of the product ends the process */
+void *mem_alloc(size_t size);              /* uninitialised; size 0 gives a valid pointer */
+void *mem_zero(size_t count, size_t size); /* zeroed; overflow of the product ends the process */
 void *mem_resize(void *p, size_t count, size_t size);
 char *mem_strdup(const char *s);              /* NULL gives NULL */
 char *mem_strndup(const char *s, size_t len); /* copies len bytes and adds NUL */

@@ -1,4 +1,5 @@
-/* A typed value of an event, an expression or a result. Strings are borrowed: bytes of valid UTF-8, not NUL-terminated. */
+/* A typed value of an event, an expression or a result. Strings are borrowed: bytes of valid UTF-8, not NUL-terminated.
+ */
 #ifndef BELLTOWER_BASE_VALUE_H
 #define BELLTOWER_BASE_VALUE_H
 

@@ -1,14 +1,18 @@
-/* Control messages that travel in the event log (design.md, "Messages"): the AMQP property `type` says which, the body is one JSON object.
- * They have no message_id of the producer kind. Ticks are believed from the tenant's worker user, the others from USER_API. */
+/* Control messages that travel in the event log (design.md, "Messages"): the AMQP property `type` says which, the body
+ * is one JSON object. They have no message_id of the producer kind. Ticks are believed from the tenant's worker user,
+ * the others from USER_API. */
 #ifndef BELLTOWER_WIRE_CONTROL_H
 #define BELLTOWER_WIRE_CONTROL_H
 
-#define CONTROL_PREFIX  "belltower."
-#define CONTROL_TICK    "belltower.tick"    /* {"offset": N, "highest": T} or {"devices": [{"key": [...], "offset": N, "highest": T}, ...]} */
+#define CONTROL_PREFIX "belltower."
+#define CONTROL_TICK                                                                                                   \
+    "belltower.tick" /* {"offset": N, "highest": T} or {"devices": [{"key": [...], "offset": N, "highest": T}, ...]}   \
+                      */
 #define CONTROL_END     "belltower.end"     /* {} */
 #define CONTROL_TIME    "belltower.time"    /* {"highest": T} */
 #define CONTROL_VERSION "belltower.version" /* {"version": n, "app": "<the whole YAML text>"} */
-#define CONTROL_START   "belltower.start"   /* in result and dead-letter queues: a worker's marker, {"epoch": E}; readers skip it */
+#define CONTROL_START                                                                                                  \
+    "belltower.start" /* in result and dead-letter queues: a worker's marker, {"epoch": E}; readers skip it */
 
 /* Headers of our messages. */
 #define HEADER_NUMBER "x-number" /* int64 */

@@ -1,5 +1,6 @@
-/* Typed bytes for formats on disk and between processes: little-endian, lengths before bytes. PURE. A reader never trusts its input: each
- * get checks the bounds; once one failed, all later ones fail too and give zeros, so a caller may check once at the end. */
+/* Typed bytes for formats on disk and between processes: little-endian, lengths before bytes. PURE. A reader never
+ * trusts its input: each get checks the bounds; once one failed, all later ones fail too and give zeros, so a caller
+ * may check once at the end. */
 #ifndef BELLTOWER_WIRE_CURSOR_H
 #define BELLTOWER_WIRE_CURSOR_H
 
@@ -28,8 +29,9 @@ uint64_t get_u64(struct cursor *c);
 int64_t get_i64(struct cursor *c);
 double get_f64(struct cursor *c);
 const char *get_bytes(struct cursor *c, size_t *len); /* borrowed from the input; never NULL */
-struct value get_value(struct cursor *c);             /* strings borrowed; an unknown type or a non-finite float is bad */
-/* A count of things that take at least min_size bytes each: bad if the rest cannot hold them, so that nobody allocates by a liar's number. */
+struct value get_value(struct cursor *c); /* strings borrowed; an unknown type or a non-finite float is bad */
+/* A count of things that take at least min_size bytes each: bad if the rest cannot hold them, so that nobody allocates
+ * by a liar's number. */
 uint32_t get_count(struct cursor *c, size_t min_size);
 static inline bool cursor_done(const struct cursor *c) /* all read, nothing bad, nothing left */
 {

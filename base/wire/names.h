@@ -7,16 +7,17 @@
 #define EXCHANGE_TRIGGERS "belltower.triggers"
 #define EXCHANGE_REPORTS  "belltower.reports"
 #define EXCHANGE_DEAD     "belltower.dead"
-#define EXCHANGE_UNROUTED "belltower.unrouted" /* fanout: the alternate exchange of all others; its queue has the same name */
-#define QUEUE_UNROUTED    "belltower.unrouted"
-#define USER_API          "belltower-api"
+#define EXCHANGE_UNROUTED                                                                                              \
+    "belltower.unrouted" /* fanout: the alternate exchange of all others; its queue has the same name */
+#define QUEUE_UNROUTED "belltower.unrouted"
+#define USER_API       "belltower-api"
 
 #define NAME_SIZE 128 /* enough for every name below with a tenant of 48 characters */
 
 /* "belltower.in.acme", "belltower.events.acme", ... into out; returns out. */
 char *name_exchange_in(char out[NAME_SIZE], const char *tenant);
 char *name_queue(char out[NAME_SIZE], const char *exchange, const char *tenant); /* exchange: one of the five above */
-char *name_user_worker(char out[NAME_SIZE], const char *tenant);  /* "belltower-worker-acme" */
-char *name_user_tenant(char out[NAME_SIZE], const char *tenant);  /* "belltower-tenant-acme": the customer's own */
+char *name_user_worker(char out[NAME_SIZE], const char *tenant);                 /* "belltower-worker-acme" */
+char *name_user_tenant(char out[NAME_SIZE], const char *tenant); /* "belltower-tenant-acme": the customer's own */
 
 #endif

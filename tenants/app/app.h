@@ -1,4 +1,5 @@
-/* A tenant's app: what its YAML file says, checked and compiled. Immutable after loading; everything in it lives in its arena. PURE. */
+/* A tenant's app: what its YAML file says, checked and compiled. Immutable after loading; everything in it lives in its
+ * arena. PURE. */
 #ifndef BELLTOWER_TENANTS_APP_APP_H
 #define BELLTOWER_TENANTS_APP_APP_H
 
@@ -73,9 +74,9 @@ struct app_job {
     enum app_period period;
     const char *schedule; /* cron text; NULL = none */
     struct cron cron;
-    const char *timezone; /* IANA name, default "UTC" */
-    int64_t wait;         /* ms a scheduled run waits for completeness */
-    int64_t limit;        /* ms one run may take; APP_OFF = the platform's */
+    const char *timezone;   /* IANA name, default "UTC" */
+    int64_t wait;           /* ms a scheduled run waits for completeness */
+    int64_t limit;          /* ms one run may take; APP_OFF = the platform's */
     struct app_query query; /* over the stream's result columns */
     bool pushdown;          /* every aggregate is count, sum, min, max or avg over a bare column, no where */
 };
@@ -87,8 +88,8 @@ struct app_limits { /* decide results, so they are the app's */
 struct app_test {
     const char *name;
     unsigned line;
-    const char *file;           /* relative to the app file; NULL when events are given inline */
-    const char *const *events;  /* each one JSON text */
+    const char *file;          /* relative to the app file; NULL when events are given inline */
+    const char *const *events; /* each one JSON text */
     size_t event_count;
     const char *const *results; /* each one JSON object: a subset of the fields of one result; all results, in order */
     size_t result_count;
@@ -133,8 +134,8 @@ struct app_diags {
     bool parsed; /* false: not YAML at all (HTTP 400), true: YAML, but wrong (422) */
 };
 
-/* Loads and checks an app file. All mistakes at once: NULL if diags->errors > 0. diags (also warnings) are the caller's to free in any
- * case. tenant: NULL, or the tenant that the file must name. */
+/* Loads and checks an app file. All mistakes at once: NULL if diags->errors > 0. diags (also warnings) are the caller's
+ * to free in any case. tenant: NULL, or the tenant that the file must name. */
 struct app *app_load(const char *text, size_t len, const char *tenant, struct app_diags *diags) MUSTCHECK;
 void app_free(struct app **app); /* no-op on NULL */
 void app_diags_free(struct app_diags *diags);
@@ -148,7 +149,9 @@ void app_diags_json(const struct app_diags *diags, const char *file, struct buf 
 bool app_tenant_name_ok(const char *name, size_t len);
 /* "5m", "1h30m", "250ms", "1d" -> ms. ERR_INVALID otherwise or if it does not fit. */
 int app_duration(const char *text, size_t len, int64_t *ms, struct err *err) MUSTCHECK;
-/* A stream may keep its open windows from `a` to `b`: same name, fields used, where, key, window, select (design, "Time" rule 12). */
-bool app_stream_same(const struct app *a, const struct app_stream *sa, const struct app *b, const struct app_stream *sb);
+/* A stream may keep its open windows from `a` to `b`: same name, fields used, where, key, window, select (design,
+ * "Time" rule 12). */
+bool app_stream_same(const struct app *a, const struct app_stream *sa, const struct app *b,
+                     const struct app_stream *sb);
 
 #endif

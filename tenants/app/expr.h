@@ -1,7 +1,8 @@
-/* Expressions: compiled and typed when the app file is loaded, evaluated per event (where, arguments of aggregates) or per
- * result (select over aggregates, a trigger's when). Grammar and rules: docs/expressions.md. PURE.
+/* Expressions: compiled and typed when the app file is loaded, evaluated per event (where, arguments of aggregates) or
+ * per result (select over aggregates, a trigger's when). Grammar and rules: docs/expressions.md. PURE.
  *
- * Names resolve to slots. The caller of expr_compile says which names exist; the caller of expr_eval passes the slots' values. */
+ * Names resolve to slots. The caller of expr_compile says which names exist; the caller of expr_eval passes the slots'
+ * values. */
 #ifndef BELLTOWER_TENANTS_APP_EXPR_H
 #define BELLTOWER_TENANTS_APP_EXPR_H
 
@@ -26,7 +27,7 @@ struct expr; /* immutable once compiled; lives in the arena it was compiled into
 
 struct agg {
     enum agg_kind kind;
-    const struct expr *arg; /* NULL only for count() */
+    const struct expr *arg;         /* NULL only for count() */
     enum value_type arg_type, type; /* of the argument's non-null values; of the outcome's */
 };
 
@@ -35,9 +36,10 @@ struct expr_name {
     enum value_type type;
 };
 
-/* What the text may use. In an aggregate context (aggs != NULL) the text is over aggregates: calls of aggregate functions are
- * collected into *aggs (equal ones once) and become slots name_count, name_count+1, ... of the outer expression;
- * their arguments are over `names`; outside of them only the first outer_name_count of `names` may be used. */
+/* What the text may use. In an aggregate context (aggs != NULL) the text is over aggregates: calls of aggregate
+ * functions are collected into *aggs (equal ones once) and become slots name_count, name_count+1, ... of the outer
+ * expression; their arguments are over `names`; outside of them only the first outer_name_count of `names` may be used.
+ */
 struct expr_context {
     const struct expr_name *names;
     size_t name_count;
@@ -52,18 +54,20 @@ struct expr_mistake {
     const char *message, *expected, *suggestion; /* expected, suggestion may be NULL */
 };
 
-/* NULL with *mistake filled on failure. want: VALUE_BOOL etc. demands that type, VALUE_NULL any. A text of type "null" only is a mistake. */
+/* NULL with *mistake filled on failure. want: VALUE_BOOL etc. demands that type, VALUE_NULL any. A text of type "null"
+ * only is a mistake. */
 const struct expr *expr_compile(const char *text, size_t len, const struct expr_context *context, enum value_type want,
                                 struct arena *arena, struct expr_mistake *mistake) MUSTCHECK;
 
 enum value_type expr_type(const struct expr *e);
-/* Bit i set in used[i / 64] for each slot that e reads (arguments of aggregates are e's own business, see struct agg). */
+/* Bit i set in used[i / 64] for each slot that e reads (arguments of aggregates are e's own business, see struct agg).
+ */
 void expr_used_slots(const struct expr *e, uint64_t *used);
 /* Equal in meaning by construction: the same tree over the same slots. */
 bool expr_equal(const struct expr *a, const struct expr *b);
 
-/* Strings in the outcome point into slots, e, or scratch (lower, upper; reset by the caller when it likes). Never fails: see design,
- * "Expressions", for what gives null. Allocates only for lower and upper. */
+/* Strings in the outcome point into slots, e, or scratch (lower, upper; reset by the caller when it likes). Never
+ * fails: see design, "Expressions", for what gives null. Allocates only for lower and upper. */
 struct value expr_eval(const struct expr *e, const struct value *slots, struct arena *scratch);
 
 /* The expression is just slot number *slot (a bare name). */
