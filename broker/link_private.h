@@ -1,0 +1,27 @@
+/* The insides of a link, shared by the files of broker/. */
+#ifndef BELLTOWER_BROKER_LINK_PRIVATE_H
+#define BELLTOWER_BROKER_LINK_PRIVATE_H
+
+#include "broker/address.h"
+#include "broker/link.h"
+
+#include <amqp.h>
+#include <amqp_framing.h>
+#include <amqp_tcp_socket.h>
+#include <sys/time.h>
+
+#define CHANNEL 1 /* one channel per connection: see the class comment of link.h and pitfalls of rabbitmq-c 0.11 */
+
+struct link {
+    amqp_connection_state_t connection;
+    struct link_handler handler;
+    uint64_t published; /* the tag of the last message */
+};
+
+/* Turns a failed reply into *err; what: "open the channel". */
+int link_reply_error(amqp_rpc_reply_t reply, const char *what, struct err *err);
+int link_status_error(int status, const char *what, struct err *err);
+/* 0 if the last synchronous call went well. */
+int link_check_rpc(struct link *l, const char *what, struct err *err) MUSTCHECK;
+
+#endif
