@@ -14,6 +14,7 @@ enum json_type { JSON_END, JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_S
 struct json {
     const char *at, *end;
     const char *error; /* NULL, or a static text of what is wrong at `at` */
+    unsigned depth;    /* how many [ and { are entered; with those inside a skipped value at most JSON_MAX_DEPTH */
 };
 
 static inline struct json json_begin(const void *text, size_t len)
@@ -30,9 +31,9 @@ bool json_skip(struct json *j, const char **from);
 /* Whole text is exactly one valid value. */
 bool json_valid(const void *text, size_t len, const char **error);
 
-/* Iteration. json_enter: at a [ or {; then json_next per member: false at the end (which is consumed) or on error. For
- * objects *name is the raw string token with its quotes. After true the caller consumes the value (json_skip,
- * json_string, ... or json_enter). */
+/* Iteration. json_enter: at a [ or {; then json_next per member: false at the end (which is consumed) or on error. In
+ * an object *name is the raw string token with its quotes; in an array pass NULL, NULL. *first: true before the first
+ * call. After true the caller consumes the value (json_skip, json_string, ... or json_enter). */
 bool json_enter(struct json *j, char open);
 bool json_next(struct json *j, bool *first, const char **name, size_t *name_len);
 /* Consumes a string token; *raw, *raw_len: between the quotes, still escaped; *escaped: it has a backslash. */
@@ -49,16 +50,16 @@ bool json_int(const char *token, size_t len, int64_t *value);
 bool json_float(const char *token, size_t len, double *value);
 
 /* Convenience for small documents (control messages, results, HTTP bodies): the LAST member of the object text called
- * name (top level). Strings are unescaped into scratch (appended, NUL-terminated; the pointer dies when scratch grows,
- * so take len and copy). JSON_END if missing or the text is no valid object. */
+ * name (top level). *value, *value_len: its bytes, borrowed from text. JSON_END if missing or the text is no valid
+ * object. */
 enum json_type json_find(const char *text, size_t len, const char *name, const char **value, size_t *value_len);
 bool json_get_int(const char *text, size_t len, const char *name, int64_t *value);
 bool json_get_bool(const char *text, size_t len, const char *name, bool *value);
 bool json_get_string(const char *text, size_t len, const char *name, struct buf *out); /* out replaced; may hold NULs */
 
 /* ---- writing ---- */
-/* Appends. Commas are put by the writer: json_w_* know from the last byte whether one is needed ('{', '[', ':' or
- * empty: none). */
+/* Appends. Commas are put by the writer: json_w_* know from the last byte whether one is needed ('{', '[', ':', a
+ * newline or empty: none). */
 void json_w_open(struct buf *b, char open); /* '{' or '[' */
 void json_w_close(struct buf *b, char close);
 void json_w_name(struct buf *b, const char *name);
