@@ -1,0 +1,558 @@
+"""The stream engine: messages in, results, dead letters and triggers out.
+
+Slow on purpose: a window keeps all its events and every result is computed from them anew. Rules
+quoted are those of "Time and windows, exactly" (by number) and "Decoding, exactly" (D and number).
+"""
+import base64
+import json
+from collections import OrderedDict
+from dataclasses import dataclass, field
+import re
+
+import decode
+import expr
+import values
+from app import AppError, load_app
+from decode import NotJson, Refused
+
+WINDOW_OF_SEQUENCES = 1024
+HELD_MESSAGES = 10
+HELD_EVENTS = 1000
+EVERY_DEVICE = 'every device'
+
+
+@dataclass
+class Message:
+    offset: int
+    body: bytes
+    message_id: str = None
+    type: str = None
+    user_id: str = None
+    csv_header: list = None            # the body is one line of CSV with this header
+
+
+@dataclass
+class Event:
+    t: int
+    fields: dict
+    device: tuple                      # () without watermark_per
+    offset: int
+    index: int
+    raw: bytes
+
+
+@dataclass
+class Clock:
+    """The watermark of the log, or with watermark_per of one device."""
+    highest: int = None                # highest event time
+    watermark: int = None
+    last_offset: int = None            # of the last message with an event of this device
+
+    def has_passed(self, end):
+        return self.watermark is not None and end <= self.watermark
+
+    def advance_to(self, watermark):
+        """1: "it never falls"."""
+        if self.watermark is None or watermark > self.watermark:
+            self.watermark = watermark
+
+    def see(self, t, out_of_orderness):
+        """1: "W = the highest t so far less out_of_orderness"."""
+        if self.highest is None or t > self.highest:
+            self.highest = t
+        self.advance_to(self.highest - out_of_orderness)
+
+
+@dataclass
+class Window:
+    """One window of one key of one stream, from its first counted event until it goes."""
+    stream: str
+    key: tuple
+    device: tuple
+    start: int
+    end: int
+    closed: bool = False
+    revision: int = 0                  # number of late events in it
+    changed: bool = False              # counted a late event since it was last published
+    events: list = field(default_factory=list)
+    fired: set = field(default_factory=set)
+
+
+@dataclass
+class Producer:
+    highest: int
+    seen: set
+
+    def is_repeat(self, sequence):
+        """D4: "the highest and a bitmap of the 1,024 below it are kept; lower ones count as seen"."""
+        return sequence in self.seen or sequence < self.highest - WINDOW_OF_SEQUENCES
+
+    def remember(self, sequence):
+        self.highest = max(self.highest, sequence)
+        self.seen.add(sequence)
+        self.seen = {s for s in self.seen if s >= self.highest - WINDOW_OF_SEQUENCES}
+
+
+def parse_message_id(text):
+    """D: `<producer>:<sequence>`, or None: "any other message_id is no sequence"."""
+    m = re.fullmatch(r'([A-Za-z0-9._-]{1,64}):(0|[1-9][0-9]*)', text or '', re.ASCII)
+    if not m or int(m.group(2)) >= 2**63:
+        return None
+    return m.group(1), int(m.group(2))
+
+
+class BadControl(ValueError):
+    pass
+
+
+class Engine:
+    def __init__(self, app_text, generation=1):
+        self.app = load_app(app_text)
+        self.version = 1                       # 12: "A log begins under version 1"
+        self.generation = generation
+        self.producers = OrderedDict()         # name -> Producer, longest unheard of first
+        self.last_offset = None                # of the last message that is no tick
+        self.last_control_offset = None        # of the last believed control that is no tick
+        self.highest = None                    # highest t of all events (7: "`ahead` stays common")
+        self.clocks = {}                       # device -> Clock
+        self.windows = {}                      # (stream, key, start) -> Window
+        self.floors = {}                       # stream -> {device: ended by a version up to here}
+        self.held = []                         # events held back as ahead
+        self.cooldowns = {}                    # (trigger, key) -> (highest end at which it fired, device)
+        self.number = 0                        # of the last result
+        self.counts = {'repeat': 0, 'filtered': 0, 'counted': 0}
+        self.out = []
+        self.decided_ticks = []                # for tests: (offset, did it count)
+
+    # ------------------------------------------------------------ messages
+
+    def message(self, message):
+        """Takes one message; gives what is published because of it, in order."""
+        self.out = []
+        kind = message.type or ''
+        if kind.startswith('belltower.'):
+            self.control(message, kind[len('belltower.'):])
+        else:
+            self.event_message(message)
+        self.publish_corrections()
+        if kind != 'belltower.tick':
+            self.last_offset = message.offset
+        return self.out
+
+    def event_message(self, message):
+        if self.is_repeat(message):
+            self.counts['repeat'] += 1         # D4: "dropped whole and counted"
+        elif len(message.body) > self.app.limits['message_bytes']:
+            self.dead('too-large', message.offset, 0, message.body)
+        elif message.csv_header is not None:
+            self.csv_line(message)
+        else:
+            for index, raw, value in decode.split(message.body):
+                self.value(message.offset, index, raw, value)
+
+    def is_repeat(self, message):
+        """D4. Remembers the sequence; the producer longest unheard of is forgotten (D5)."""
+        parsed = parse_message_id(message.message_id)
+        if parsed is None:
+            return False
+        name, sequence = parsed
+        producer = self.producers.get(name)
+        if producer is None:
+            self.producers[name] = Producer(sequence, {sequence})
+            self.forget_producers()
+            return False
+        self.producers.move_to_end(name)       # heard of, "repeats included"
+        if producer.is_repeat(sequence):
+            return True
+        producer.remember(sequence)
+        return False
+
+    def forget_producers(self):
+        while len(self.producers) > self.app.limits['producers']:
+            self.producers.popitem(last=False)
+
+    def csv_line(self, message):
+        if not message.body.strip():
+            return
+        self.one_event(message.offset, 0, message.body,
+                       lambda: decode.decode_csv(self.app, message.csv_header, message.body))
+
+    def value(self, offset, index, raw, value):
+        if value is NotJson:
+            self.dead('not-json', offset, index, raw)
+        else:
+            self.one_event(offset, index, raw, lambda: decode.decode(self.app, value))
+
+    def one_event(self, offset, index, raw, decoded):
+        if len(raw) > self.app.limits['event_bytes']:
+            self.dead('too-large', offset, index, raw)
+            return
+        try:
+            t, fields = decoded()
+        except Refused as refused:
+            self.dead(refused.reason, offset, index, raw)
+            return
+        device = tuple(fields[name] for name in self.app.watermark_per)
+        self.clocks.setdefault(device, Clock()).last_offset = offset
+        self.judge_ahead(Event(t, fields, device, offset, index, raw))
+
+    # ------------------------------------------------------------ events
+
+    def judge_ahead(self, event):
+        """7: an event too far in front of the highest t of all events is held back."""
+        if self.is_ahead(event):
+            self.hold(event)
+        else:
+            self.drop_held()                   # "If an ordinary event ... comes first"
+            self.let_in(event)
+
+    def is_ahead(self, event):
+        return (self.app.ahead is not None and self.highest is not None
+                and event.t > self.highest + self.app.ahead)
+
+    def hold(self, event):
+        self.held.append(event)
+        if len(self.held) > HELD_EVENTS:       # "so is the oldest beyond 1,000"
+            self.dead_event('ahead', self.held.pop(0))
+        if len({e.offset for e in self.held}) >= HELD_MESSAGES:
+            held, self.held = self.held, []    # "time has really jumped, and they are let in, in order"
+            for each in held:
+                self.let_in(each)
+
+    def drop_held(self):
+        for event in self.held:
+            self.dead_event('ahead', event)
+        self.held = []
+
+    def let_in(self, event):
+        """3: "An event first advances W, then windows with end <= W close, then the event is counted"."""
+        self.see(event.device, event.t)
+        self.close_windows()
+        self.count(event)
+
+    def see(self, device, t):
+        self.highest = t if self.highest is None else max(self.highest, t)
+        self.clocks.setdefault(device, Clock()).see(t, self.app.out_of_orderness)
+
+    def count(self, event):
+        """5: "Each stream judges alone"."""
+        accepting = [s for s in self.app.streams
+                     if s.where is None or expr.evaluate(s.where, event.fields) is True]
+        verdicts = [self.count_in(stream, event) for stream in accepting]
+        if not accepting:
+            self.counts['filtered'] += 1       # 3: "counted as filtered, never as late"
+        elif 'counted' in verdicts:
+            self.counts['counted'] += 1
+        if accepting and all(v == 'late' for v in verdicts):
+            self.dead_event('late', event)
+        if 'too-many-keys' in verdicts:        # "and also, once"
+            self.dead_event('too-many-keys', event)
+
+    def count_in(self, stream, event):
+        clock = self.clocks[event.device]
+        starts = [s for s in stream.windows_of(event.t)
+                  if not self.is_gone(stream, event.device, s + stream.size)]
+        if not starts:
+            return 'late'
+        key = tuple(event.fields[name] for name in stream.key)
+        if self.is_one_key_more(stream, key):
+            return 'too-many-keys'
+        for start in starts:
+            window = self.windows.get((stream.name, key, start))
+            if window is None:
+                end = start + stream.size
+                window = Window(stream.name, key, event.device, start, end, clock.has_passed(end))
+                self.windows[stream.name, key, start] = window
+            window.events.append(event.fields)
+            if window.closed:                  # "`revision` is the number of late events in that result"
+                window.revision += 1
+                window.changed = True
+        return 'counted'
+
+    def is_one_key_more(self, stream, key):
+        """D5: "A key counts while it has a window, open or kept for lateness"."""
+        keys = {w.key for w in self.windows.values() if w.stream == stream.name}
+        return key not in keys and len(keys) >= self.app.limits['keys']
+
+    def is_gone(self, stream, device, end):
+        """5: W has reached end + allowed_lateness; 12: or a version closed it."""
+        return (self.clocks[device].has_passed(end + stream.lateness)
+                or end <= self.floor(stream.name, device))
+
+    def floor(self, stream_name, device):
+        floors = self.floors.get(stream_name, {})
+        return max(floors.get(device, -1 << 70), floors.get(EVERY_DEVICE, -1 << 70))
+
+    # ------------------------------------------------------------ closing and publishing
+
+    def order(self, window):
+        """4: "by window end, then stream (as in the app), then key"."""
+        return window.end, self.app.index_of(window.stream), values.order_of_key(window.key)
+
+    def close_windows(self):
+        """Closes what W has reached; publishes corrections of what goes; forgets what is gone."""
+        due, gone = [], []
+        for window in self.windows.values():
+            going = self.is_gone(self.app.stream(window.stream), window.device, window.end)
+            closing = not window.closed and self.clocks[window.device].has_passed(window.end)
+            if closing or (going and window.changed):
+                due.append(window)
+            if going:
+                gone.append(window)
+        for window in sorted(due, key=self.order):
+            window.closed = True
+            self.publish(window)
+        self.forget_windows(gone)
+
+    def forget_windows(self, windows):
+        for window in windows:
+            del self.windows[window.stream, window.key, window.start]
+
+    def publish_corrections(self):
+        """5: "the corrected result is published once more after each message that changed it"."""
+        for window in sorted((w for w in self.windows.values() if w.changed), key=self.order):
+            self.publish(window)
+
+    def publish(self, window):
+        stream = self.app.stream(window.stream)
+        window.changed = False
+        columns = dict(zip(stream.key, window.key))
+        for name, node in stream.select:
+            columns[name] = expr.evaluate(node, {}, lambda call: expr.aggregate_value(
+                call, window.events, self.app.limits['distinct']))
+        body = dict(columns)
+        body.update(tenant_id=self.app.tenant, stream=stream.name,
+                    window_start=values.format_time(window.start),
+                    window_end=values.format_time(window.end), revision=window.revision)
+        self.number += 1
+        fired = [t for t in self.app.triggers if t.on == stream.name and self.fires(t, window, columns)]
+        key_hash = values.key_hash(window.key)
+        for trigger in fired:                  # triggers before the result that fired them
+            self.out.append({
+                'kind': 'trigger', 'id': '%s:%s:%d' % (trigger.name, key_hash, window.start),
+                'tenant_id': self.app.tenant, 'trigger': trigger.name, 'job': trigger.run,
+                'number': self.number, 'result': body})
+        self.out.append({
+            'kind': 'result', 'message_id': '%s:%s:%d:%d.%d' % (
+                stream.name, key_hash, window.start, self.generation, window.revision),
+            'number': self.number, 'fired': [t.name for t in fired], 'body': body})
+
+    def fires(self, trigger, window, columns):
+        """9: "at most once per (trigger, key, window), and with `cooldown` > 0 not for a window end below
+        (the highest end at which it fired for that key) + cooldown"."""
+        if expr.evaluate(trigger.when, columns) is not True or trigger.name in window.fired:
+            return False
+        memory = trigger.name, window.key
+        highest = self.cooldowns[memory][0] if memory in self.cooldowns else None
+        if trigger.cooldown > 0 and highest is not None and window.end < highest + trigger.cooldown:
+            return False
+        window.fired.add(trigger.name)
+        highest = window.end if highest is None else max(highest, window.end)
+        self.cooldowns[memory] = highest, window.device
+        return True
+
+    # ------------------------------------------------------------ dead letters
+
+    def dead(self, reason, offset, index, raw):
+        letter = {'kind': 'dead', 'offset': offset, 'index': index, 'reason': reason}
+        try:
+            letter['body'] = raw.decode('utf-8')
+        except UnicodeDecodeError:
+            letter['body_base64'] = base64.b64encode(raw).decode()
+        self.out.append(letter)
+
+    def dead_event(self, reason, event):
+        self.dead(reason, event.offset, event.index, event.raw)
+
+    # ------------------------------------------------------------ control messages
+
+    def control(self, message, name):
+        """"Ticks are believed from that tenant's worker, the others from the API, else dead-lettered as
+        `forged`, never decoded. They have no sequence."."""
+        trusted = 'belltower-worker-' + self.app.tenant if name == 'tick' else 'belltower-api'
+        if message.user_id != trusted:
+            self.dead('forged', message.offset, 0, message.body)
+            return
+        try:
+            if name == 'tick':
+                self.tick(message.offset, self.control_body(message))
+            elif name == 'end':
+                self.end_tick()
+            elif name == 'time':
+                self.time(self.time_in(self.control_body(message)))
+            elif name == 'version':
+                self.new_version(self.control_body(message))
+            else:
+                raise BadControl('unknown')
+        except BadControl:
+            self.dead('bad-control', message.offset, 0, message.body)
+        if name != 'tick':
+            self.last_control_offset = message.offset
+
+    @staticmethod
+    def control_body(message):
+        pieces = list(decode.split(message.body))
+        if len(pieces) != 1 or not isinstance(pieces[0][2], dict):
+            raise BadControl('not one object')
+        return pieces[0][2]
+
+    @staticmethod
+    def int_in(body, name):
+        number = body.get(name)
+        value = values.exact_int(number) if isinstance(number, values.Number) else None
+        if value is None or value < 0:
+            raise BadControl(name)
+        return value
+
+    def time_in(self, body):
+        t = self.int_in(body, 'highest')
+        if t > values.LAST_MS:
+            raise BadControl('highest')
+        return t
+
+    # -- ticks
+
+    def tick(self, offset, body):
+        """6: "A tick counts only if the last message before it that is no tick has the offset it names ...
+        else it does nothing at all"; 8: per device with watermark_per."""
+        if self.app.watermark_per:
+            counting = [(device, t) for device, named, t in self.devices_in(body)
+                        if named == self.last_offset_of(device)]
+        else:
+            named, t = self.int_in(body, 'offset'), self.time_in(body)
+            counting = [((), t)] if named == self.last_offset else []
+        self.decided_ticks.append((offset, bool(counting)))
+        if not counting:
+            return
+        self.drop_held()                       # 7: "or a tick that counts comes first"
+        for device, t in counting:
+            self.see(device, t)
+        self.close_windows()
+
+    def devices_in(self, body):
+        devices = body.get('devices')
+        if not isinstance(devices, list):
+            raise BadControl('devices')
+        return [self.device_in(d) for d in devices]
+
+    def device_in(self, body):
+        if not isinstance(body, dict) or not isinstance(body.get('key'), list):
+            raise BadControl('key')
+        types = {f.name: f.type for f in self.app.fields}
+        names, given = self.app.watermark_per, body['key']
+        if len(given) != len(names):
+            raise BadControl('key')
+        key = tuple(None if v is None else decode.convert(types[n], v) for n, v in zip(names, given))
+        if any(k is None and v is not None for k, v in zip(key, given)):
+            raise BadControl('key')
+        return key, self.int_in(body, 'offset'), self.time_in(body)
+
+    def last_offset_of(self, device):
+        """The last message with a decoded event of the device, or the last control if that is later."""
+        clock = self.clocks.get(device)
+        if clock is None:
+            return None
+        return max(o for o in (clock.last_offset, self.last_control_offset) if o is not None)
+
+    def end_tick(self):
+        """6: "names no offset, always counts, and moves W to the latest open window's end"."""
+        self.drop_held()
+        for device, clock in self.clocks.items():
+            ends = [w.end for w in self.windows.values() if w.device == device and not w.closed]
+            if ends:
+                clock.advance_to(max(ends))
+        self.close_windows()
+
+    # -- time
+
+    def time(self, highest):
+        """7: "drops every watermark to T - out_of_orderness; it is the only way in which W falls"."""
+        limit = highest - self.app.out_of_orderness
+        if self.highest is not None:
+            self.highest = min(self.highest, highest)
+        for device, clock in self.clocks.items():
+            if clock.highest is not None:
+                clock.highest = min(clock.highest, highest)
+            if clock.watermark is not None and clock.watermark > limit:
+                clock.watermark = limit
+                self.forget_cooldowns(lambda trigger, of_device: of_device == device)
+        for floors in self.floors.values():
+            for device in floors:
+                floors[device] = min(floors[device], limit)
+
+    def forget_cooldowns(self, which):
+        self.cooldowns = {(trigger, key): (end, device) for (trigger, key), (end, device)
+                          in self.cooldowns.items() if not which(trigger, device)}
+
+    # -- versions
+
+    def new_version(self, body):
+        """12: "a later version takes effect at its control message (one not above the present is ignored)"."""
+        version = self.int_in(body, 'version')
+        if version <= self.version:
+            return
+        text = body.get('app')
+        if not isinstance(text, str) or isinstance(text, values.Number):
+            raise BadControl('app')
+        try:
+            new = load_app(text)
+        except AppError as e:
+            raise BadControl(str(e)) from None
+        if new.tenant != self.app.tenant:
+            raise BadControl('tenant')
+        self.drop_held()
+        going_on = self.streams_going_on(new)
+        self.end_streams([s for s in self.app.streams if s.name not in going_on])
+        self.take_app(new, going_on)
+        self.version = version
+        for clock in self.clocks.values():
+            if clock.highest is not None:
+                clock.advance_to(clock.highest - self.app.out_of_orderness)
+        self.close_windows()
+
+    def streams_going_on(self, new):
+        """12: "Streams unchanged in name, fields used, `where`, key, window and select go on"."""
+        if new.watermark_per != self.app.watermark_per:
+            return set()
+        return {s.name for s in self.app.streams if new.stream(s.name) == s}
+
+    def end_streams(self, streams):
+        """12: "For the others the message acts as an end tick, and an event for a window closed by it is `late`"."""
+        names = {s.name for s in streams}
+        ended = [w for w in self.windows.values() if w.stream in names]
+        for name in names:
+            floors = self.floors.setdefault(name, {})
+            reached = [(d, c.watermark) for d, c in self.clocks.items() if c.watermark is not None]
+            reached += [(w.device, w.end) for w in ended if w.stream == name]
+            for device, end in reached:
+                floors[device] = max(end, floors.get(device, end))
+        for window in sorted((w for w in ended if not w.closed), key=self.order):
+            window.closed = True
+            self.publish(window)
+        self.forget_windows(ended)
+
+    def take_app(self, new, going_on):
+        old, self.app = self.app, new
+        if new.watermark_per != old.watermark_per:
+            self.begin_clocks_anew()
+        before = {t.name: t for t in old.triggers}
+        alike = {t.name for t in new.triggers if t.name in before and t.on in going_on
+                 and t.on == before[t.name].on}
+        same_cooldown = {t.name for t in new.triggers if t.name in alike
+                         and t.cooldown == before[t.name].cooldown}
+        for window in self.windows.values():
+            window.fired &= alike
+        self.forget_cooldowns(lambda trigger, device: trigger not in same_cooldown)
+        self.forget_producers()
+
+    def begin_clocks_anew(self):
+        """Other devices than before: what was closed for one of them stays closed for all."""
+        self.floors = {name: {EVERY_DEVICE: max(floors.values())}
+                       for name, floors in self.floors.items() if floors}
+        self.clocks = {}
+        if not self.app.watermark_per and self.highest is not None:
+            self.clocks[()] = Clock(self.highest)
+
+
+def json_line(output):
+    return json.dumps(output, ensure_ascii=False, separators=(',', ':'))
