@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "base/value.h"
 
-#define JSON_MAX_DEPTH 128
+#define JSON_MAX_DEPTH 512
 
 enum json_type { JSON_END, JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 

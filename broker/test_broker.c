@@ -1,7 +1,6 @@
-/* The pure parts of broker/: addresses and the window of confirms. The links themselves are tested with a real RabbitMQ
+/* The pure parts of broker/: addresses. The links themselves are tested with a real RabbitMQ
  * (tests/e2e). */
 #include "broker/address.h"
-#include "broker/confirms.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,37 +59,12 @@ static void a_list_gives_each_address(void **state)
     assert_int_equal(count, 2);
 }
 
-static void confirms_come_in_any_order_and_in_multiples(void **state)
-{
-    (void)state;
-    struct confirms c = {0};
-    confirms_reset(&c);
-    for (uint64_t tag = 1; tag <= 3000; tag++)
-        confirms_published(&c, tag, 10);
-    assert_int_equal(c.in_flight, 3000);
-    assert_true(confirms_take(&c, 2, false));
-    assert_int_equal(c.low, 1);
-    assert_true(confirms_take(&c, 1, false));
-    assert_int_equal(c.low, 3);
-    assert_true(confirms_take(&c, 2, false)); /* again: nothing changes */
-    assert_int_equal(c.in_flight, 2998);
-    assert_true(confirms_take(&c, 2999, true));
-    assert_int_equal(c.in_flight, 1);
-    assert_int_equal(c.bytes, 10);
-    assert_false(confirms_take(&c, 3001, false));
-    assert_false(confirms_take(&c, 0, true));
-    assert_true(confirms_take(&c, 3000, true));
-    assert_int_equal(c.low, c.next);
-    confirms_free(&c);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_are_taken_apart),
         cmocka_unit_test(bad_addresses_are_refused),
         cmocka_unit_test(a_list_gives_each_address),
-        cmocka_unit_test(confirms_come_in_any_order_and_in_multiples),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,12 +15,13 @@
     "belltower.start" /* in result and dead-letter queues: a worker's marker, {"epoch": E}; readers skip it */
 
 /* Headers of our messages. */
-#define HEADER_NUMBER "x-number" /* int64 */
-#define HEADER_EPOCH  "x-epoch"  /* int64 */
-#define HEADER_FIRED  "x-fired"  /* names of triggers, comma between */
-#define HEADER_REASON "x-reason"
-#define HEADER_DETAIL "x-detail"
-#define HEADER_OFFSET "x-offset" /* int64 */
-#define HEADER_INDEX  "x-index"  /* int64 */
+#define HEADER_NUMBER     "x-number"     /* int64 */
+#define HEADER_EPOCH      "x-epoch"      /* int64 */
+#define HEADER_GENERATION "x-generation" /* int64 */
+#define HEADER_FIRED      "x-fired"      /* names of triggers, comma between */
+#define HEADER_REASON     "x-reason"
+#define HEADER_DETAIL     "x-detail"
+#define HEADER_OFFSET     "x-offset" /* int64 */
+#define HEADER_INDEX      "x-index"  /* int64 */
 
 #endif

@@ -10,7 +10,10 @@
 #define EXCHANGE_UNROUTED                                                                                              \
     "belltower.unrouted" /* fanout: the alternate exchange of all others; its queue has the same name */
 #define QUEUE_UNROUTED "belltower.unrouted"
-#define USER_API       "belltower-api"
+#define LOCK_STREAM                                                                                                    \
+    "belltower.lock.stream" /* exclusive queues: LOCK.<tenant>, held by the worker's publishing connection */
+#define LOCK_BATCH "belltower.lock.batch"
+#define USER_API   "belltower-api"
 
 #define NAME_SIZE 128 /* enough for every name below with a tenant of 48 characters */
 

@@ -25,9 +25,8 @@ struct engine_message {
 
 enum dead_reason {
     DEAD_NOT_JSON,
-    DEAD_NOT_OBJECT,
     DEAD_MISSING_FIELD,
-    DEAD_WRONG_TYPE,
+    DEAD_WRONG_TYPE, /* of a field, or a value that is no object */
     DEAD_BAD_TIME,
     DEAD_LATE,
     DEAD_AHEAD,

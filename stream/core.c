@@ -1,0 +1,650 @@
+/* The states of the stream worker. */
+#include "stream/core_private.h"
+
+#include "base/hash.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct stream_core *stream_core_new(const struct stream_options *o)
+{
+    struct stream_core *c = mem_zero(1, sizeof *c);
+    c->options = *o;
+    snprintf(c->tenant, sizeof c->tenant, "%s", o->tenant);
+    c->options.tenant = c->tenant;
+    name_user_worker(c->worker_user, c->tenant);
+    name_exchange_in(c->in_exchange, c->tenant);
+    c->outbox = outbox_new();
+    c->offset = -1;
+    c->retry_ms = RETRY_FIRST_MS;
+    return c;
+}
+
+static void free_held(struct stream_core *c)
+{
+    for (size_t i = 0; i < c->held_count; i++)
+        free(c->held[i].block);
+    c->held_count = 0;
+}
+
+void stream_core_free(struct stream_core **core)
+{
+    struct stream_core *c = *core;
+    if (!c)
+        return;
+    free_held(c);
+    free(c->held);
+    free(c->effects.list);
+    buf_free(&c->snapshot);
+    buf_free(&c->info);
+    buf_free(&c->scratch);
+    number_set_free(&c->known_results);
+    number_set_free(&c->known_dead);
+    engine_free(&c->engine);
+    outbox_free(&c->outbox);
+    free(c);
+    *core = NULL;
+}
+
+/* ---- effects ---- */
+
+struct stream_effect *core_effect(struct stream_core *c, enum stream_effect_kind kind)
+{
+    struct effect_queue *q = &c->effects;
+    if (q->head == q->count)
+        q->head = q->count = 0;
+    if (q->count == q->cap) {
+        q->cap = q->cap ? q->cap * 2 : 16;
+        q->list = mem_resize(q->list, q->cap, sizeof *q->list);
+    }
+    struct stream_effect *e = &q->list[q->count++];
+    *e = (struct stream_effect){.kind = kind, .op = ++c->next_op};
+    return e;
+}
+
+bool stream_core_effect(struct stream_core *c, struct stream_effect *effect)
+{
+    if (c->effects.head == c->effects.count)
+        return false;
+    *effect = c->effects.list[c->effects.head++];
+    return true;
+}
+
+/* An effect whose answer the present state waits for. */
+static struct stream_effect *ask(struct stream_core *c, enum stream_effect_kind kind, enum core_state state)
+{
+    struct stream_effect *e = core_effect(c, kind);
+    c->waiting_op = e->op;
+    c->state = state;
+    return e;
+}
+
+static void say(struct stream_core *c, const char *words)
+{
+    snprintf(c->words, sizeof c->words, "%s", words);
+}
+
+void core_exit(struct stream_core *c, enum child_exit code, const char *words)
+{
+    if (c->state == CORE_EXITED)
+        return;
+    c->state = CORE_EXITED;
+    say(c, words);
+    struct stream_effect *e = core_effect(c, STREAM_EXIT);
+    e->code = code;
+    e->words = c->words;
+}
+
+/* ---- starting, retrying ---- */
+
+static void load(struct stream_core *c)
+{
+    ask(c, STREAM_LOAD, CORE_LOADING);
+}
+
+static void connect_now(struct stream_core *c)
+{
+    ask(c, STREAM_CONNECT, CORE_CONNECTING);
+}
+
+static void retry_later(struct stream_core *c, enum core_state state, const char *words)
+{
+    c->state = state;
+    c->retry_at = c->mono_ms + c->retry_ms;
+    c->retry_ms = c->retry_ms * 2 < RETRY_MAX_MS ? c->retry_ms * 2 : RETRY_MAX_MS;
+    say(c, words);
+}
+
+/* The connections are gone or of no use: begin again with new ones. */
+static void reconnect(struct stream_core *c, const struct err *err)
+{
+    free_held(c);
+    outbox_unsend(c->outbox);
+    c->ack_tag = c->acked_tag = 0;
+    c->unacked = 0;
+    c->blocked = c->tick_pending = false;
+    c->status.connected = false;
+    c->status.reconnects++;
+    say(c, err->text);
+    core_effect(c, STREAM_DISCONNECT)->words = c->words;
+    if (err->code == ERR_DENIED)
+        c->retry_ms = RETRY_MAX_MS;
+    if (c->state != CORE_DRAINING)
+        retry_later(c, CORE_CONNECT_WAIT, err->text);
+}
+
+static void on_start(struct stream_core *c, const struct stream_event *e)
+{
+    c->quiet_base = e->wall_ms - e->mono_ms;
+    c->ask_stored_at = e->mono_ms;
+    load(c);
+}
+
+static void load_failed(struct stream_core *c, const struct err *err)
+{
+    switch (err->code) {
+    case ERR_FENCED:
+        core_exit(c, EXIT_SUPERSEDED, err->text);
+        return;
+    case ERR_INVALID:
+    case ERR_NOT_FOUND:
+        core_exit(c, EXIT_STOPPED, err->text);
+        return;
+    default:
+        retry_later(c, CORE_LOAD_WAIT, err->text);
+    }
+}
+
+static int begin_engine(struct stream_core *c, const struct stream_event *e, struct err *err)
+{
+    if (e->loaded.state.p)
+        return engine_restore(e->loaded.state.p, e->loaded.state.len, &c->engine, err);
+    struct app_diags diags;
+    struct app *app = app_load(e->loaded.app_text.p, e->loaded.app_text.len, c->tenant, &diags);
+    if (!app)
+        err_set(err, ERR_INVALID, "version 1 of the app has a mistake: line %u: %s", diags.list[0].line,
+                diags.list[0].message);
+    app_diags_free(&diags);
+    if (!app)
+        return -1;
+    c->engine = engine_new(app, 1, c->options.generation);
+    return 0;
+}
+
+static void sample_at_load(struct stream_core *c, int64_t saved_ms)
+{
+    struct engine_info info;
+    engine_info(c->engine, &info);
+    if (!info.result_number)
+        return;
+    c->samples[0].number = (int64_t)info.result_number;
+    c->samples[0].wall_ms = saved_ms;
+    c->sample_count = 1;
+}
+
+static void on_loaded(struct stream_core *c, const struct stream_event *e)
+{
+    struct err err = {0};
+    if (e->err) {
+        load_failed(c, e->err);
+        return;
+    }
+    if (begin_engine(c, e, &err) < 0) {
+        core_exit(c, e->loaded.state.p ? EXIT_STOPPED : EXIT_CONFIG, err.text);
+        return;
+    }
+    c->epoch = e->loaded.epoch;
+    c->offset = e->loaded.head.offset;
+    c->hash = e->loaded.head.hash;
+    c->tail_since_ms = e->loaded.head.saved_ms - TAIL_MARGIN_MS;
+    c->status.epoch = (int64_t)c->epoch;
+    c->retry_ms = RETRY_FIRST_MS;
+    sample_at_load(c, e->loaded.head.saved_ms);
+    connect_now(c);
+}
+
+static void on_connected(struct stream_core *c, const struct stream_event *e)
+{
+    if (e->err) {
+        reconnect(c, e->err);
+        return;
+    }
+    struct stream_effect *tail = ask(c, STREAM_READ_TAIL, CORE_TAIL_RESULTS);
+    tail->exchange = EXCHANGE_RESULTS;
+    tail->since_ms = c->tail_since_ms;
+}
+
+/* What is in the queue already is not published again: the engine gives the same numbers in a replay. */
+static void settle_published(struct stream_core *c, enum outbox_kind kind, const struct stream_event *e)
+{
+    struct number_set *known = kind == OUT_RESULT ? &c->known_results : &c->known_dead;
+    for (size_t i = 0; i < e->tail.count; i++) {
+        if (outbox_settle(c->outbox, kind, e->tail.numbers[i]))
+            c->status.already_published++;
+        number_set_add(known, e->tail.numbers[i]);
+    }
+}
+
+static void attach(struct stream_core *c)
+{
+    struct stream_effect *e = core_effect(c, STREAM_CONSUME);
+    e->offset = c->offset;
+    c->state = c->offset < 0 ? CORE_RUNNING : CORE_ATTACHING;
+    c->attach_by = c->mono_ms + ATTACH_LIMIT_MS;
+    c->last_delivery = c->mono_ms;
+    c->status.connected = true;
+    c->retry_ms = RETRY_FIRST_MS;
+    say(c, "");
+    core_effect(c, STREAM_SEND);
+}
+
+static void on_tail(struct stream_core *c, const struct stream_event *e)
+{
+    if (e->err) {
+        reconnect(c, e->err);
+        return;
+    }
+    if (c->state == CORE_TAIL_DEAD) {
+        settle_published(c, OUT_DEAD, e);
+        attach(c);
+        return;
+    }
+    settle_published(c, OUT_RESULT, e);
+    struct stream_effect *tail = ask(c, STREAM_READ_TAIL, CORE_TAIL_DEAD);
+    tail->exchange = EXCHANGE_DEAD;
+    tail->since_ms = c->tail_since_ms;
+}
+
+/* ---- reading ---- */
+
+bool core_holds(const struct stream_core *c)
+{
+    return c->blocked || c->hold_unstored || outbox_bytes(c->outbox) > OUTBOX_HOLD_BYTES;
+}
+
+static char *copy_bytes(struct bytes *b, char *to)
+{
+    if (!b->p)
+        return to;
+    memcpy(to, b->p, b->len);
+    b->p = to;
+    return to + b->len;
+}
+
+static void hold(struct stream_core *c, const struct stream_event *e)
+{
+    if (c->held_count == c->held_cap) {
+        c->held_cap = c->held_cap ? c->held_cap * 2 : 64;
+        c->held = mem_resize(c->held, c->held_cap, sizeof *c->held);
+    }
+    struct held_delivery *h = &c->held[c->held_count++];
+    h->message = e->delivery.message;
+    h->tag = e->delivery.tag;
+    struct engine_message *m = &h->message;
+    h->block = mem_alloc(m->body.len + m->message_id.len + m->type.len + m->user_id.len);
+    copy_bytes(&m->user_id, copy_bytes(&m->type, copy_bytes(&m->message_id, copy_bytes(&m->body, h->block))));
+}
+
+static void acknowledge(struct stream_core *c, uint64_t tag)
+{
+    c->ack_tag = tag;
+    c->unacked++;
+    if (c->unacked * 2 < c->options.prefetch)
+        return;
+    core_effect(c, STREAM_ACK)->tag = tag;
+    c->unacked = 0;
+}
+
+/* The first message after attaching must be the one that the checkpoint names. */
+static bool guard_attach(struct stream_core *c, const struct engine_message *m)
+{
+    char words[PAGE_WORDS];
+    int64_t offset = (int64_t)m->offset;
+    if (offset < c->offset)
+        return false;
+    if (offset == c->offset && hash_fnv64(m->body.p, m->body.len) == c->hash) {
+        c->state = CORE_RUNNING;
+        return false;
+    }
+    if (offset == c->offset)
+        snprintf(words, sizeof words, "foreign log: the message at offset %lld is not the one that was read",
+                 (long long)c->offset);
+    else
+        snprintf(words, sizeof words, "retention overtook the reader: offsets %lld to %lld are lost",
+                 (long long)c->offset + 1, (long long)offset - 1);
+    core_exit(c, EXIT_STOPPED, words);
+    return false;
+}
+
+/* A segment roll takes one offset, more is a loss. */
+static bool guard_gap(struct stream_core *c, const struct engine_message *m)
+{
+    char words[PAGE_WORDS];
+    int64_t offset = (int64_t)m->offset;
+    if (c->offset < 0 || offset <= c->offset + 2)
+        return true;
+    snprintf(words, sizeof words, "gap in the log: offsets %lld to %lld are missing", (long long)c->offset + 1,
+             (long long)offset - 1);
+    core_exit(c, EXIT_STOPPED, words);
+    return false;
+}
+
+static void read_delivery(struct stream_core *c, const struct engine_message *m, uint64_t tag)
+{
+    if (c->state == CORE_ATTACHING) {
+        guard_attach(c, m);
+        acknowledge(c, tag);
+        return;
+    }
+    if ((int64_t)m->offset > c->offset && guard_gap(c, m)) {
+        core_read(c, m);
+        c->offset = (int64_t)m->offset;
+        c->hash = hash_fnv64(m->body.p, m->body.len);
+        c->dirty = true;
+    }
+    acknowledge(c, tag);
+}
+
+static void read_held(struct stream_core *c)
+{
+    size_t done = 0;
+    while (done < c->held_count && !core_holds(c) && c->state != CORE_EXITED) {
+        read_delivery(c, &c->held[done].message, c->held[done].tag);
+        free(c->held[done++].block);
+    }
+    memmove(c->held, c->held + done, (c->held_count - done) * sizeof *c->held);
+    c->held_count -= done;
+}
+
+static bool reading(const struct stream_core *c)
+{
+    return c->state == CORE_RUNNING || c->state == CORE_ATTACHING;
+}
+
+static void on_delivery(struct stream_core *c, const struct stream_event *e)
+{
+    if (!reading(c))
+        return;
+    c->last_delivery = c->mono_ms;
+    c->tick_pending = false;
+    if (core_holds(c) || c->held_count)
+        hold(c, e);
+    else
+        read_delivery(c, &e->delivery.message, e->delivery.tag);
+}
+
+/* ---- the broker's words ---- */
+
+static void on_confirm(struct stream_core *c, const struct stream_event *e)
+{
+    bool nacked;
+    struct err err;
+    if (!outbox_confirm(c->outbox, e->confirm.tag, e->confirm.multiple, e->confirm.ack, &nacked)) {
+        err_set(&err, ERR_UNAVAILABLE, "broker: a confirm for a message never sent");
+        reconnect(c, &err);
+    } else if (nacked) {
+        err_set(&err, ERR_UNAVAILABLE, "broker: it refused a message (nack)");
+        reconnect(c, &err);
+    }
+}
+
+static void on_returned(struct stream_core *c, const struct stream_event *e)
+{
+    struct err err;
+    err_set(&err, ERR_UNAVAILABLE, "broker: no queue takes %s of exchange %s: are the tenant's broker objects there?",
+            e->returned.key, e->returned.exchange);
+    reconnect(c, &err);
+}
+
+static void on_blocked(struct stream_core *c, const struct stream_event *e)
+{
+    c->blocked = e->blocked.flag;
+    char words[PAGE_WORDS];
+    snprintf(words, sizeof words, "the broker blocks publishers: %s", e->blocked.reason);
+    say(c, c->blocked ? words : "");
+}
+
+/* ---- results that nobody stores ---- */
+
+static void sample_results(struct stream_core *c)
+{
+    struct engine_info info;
+    engine_info(c->engine, &info);
+    int64_t number = (int64_t)info.result_number, step = c->options.retention_results_ms / 2 / SAMPLES;
+    size_t n = c->sample_count;
+    if (number <= c->stored_number ||
+        (n && (c->samples[n - 1].number == number || c->wall_ms - c->samples[n - 1].wall_ms < step)))
+        return;
+    if (n == SAMPLES)
+        memmove(&c->samples[1], &c->samples[2], (--n - 1) * sizeof c->samples[0]);
+    c->samples[n].number = number;
+    c->samples[n].wall_ms = c->wall_ms;
+    c->sample_count = n + 1;
+}
+
+static void on_stored(struct stream_core *c, const struct stream_event *e)
+{
+    c->asking_stored = false;
+    c->ask_stored_at = c->mono_ms + STORED_EVERY_MS;
+    if (e->err)
+        return;
+    c->stored_number = e->stored.generation == c->options.generation ? e->stored.number : 0;
+    size_t stored = 0;
+    while (stored < c->sample_count && c->samples[stored].number <= c->stored_number)
+        stored++;
+    memmove(c->samples, c->samples + stored, (c->sample_count - stored) * sizeof c->samples[0]);
+    c->sample_count -= stored;
+    bool was = c->hold_unstored;
+    c->hold_unstored = c->sample_count && c->wall_ms - c->samples[0].wall_ms > c->options.retention_results_ms / 2;
+    if (c->hold_unstored)
+        say(c, "results wait in their queue for longer than half of their retention and are not stored: is the batch "
+               "worker running?");
+    else if (was)
+        say(c, "");
+}
+
+static void ask_stored(struct stream_core *c)
+{
+    if (c->asking_stored || c->mono_ms < c->ask_stored_at || !c->engine)
+        return;
+    sample_results(c);
+    c->asking_stored = true;
+    core_effect(c, STREAM_ASK_STORED);
+}
+
+/* ---- time ---- */
+
+int64_t core_quiet_now(const struct stream_core *c)
+{
+    return c->quiet_base + c->mono_ms;
+}
+
+bool core_at_end(const struct stream_core *c)
+{
+    return c->state == CORE_RUNNING && c->held_count == 0 && c->mono_ms - c->last_delivery >= SETTLE_MS;
+}
+
+static void on_timer(struct stream_core *c)
+{
+    struct err err;
+    if (c->state == CORE_LOAD_WAIT && c->mono_ms >= c->retry_at)
+        load(c);
+    else if (c->state == CORE_CONNECT_WAIT && c->mono_ms >= c->retry_at)
+        connect_now(c);
+    else if (c->state == CORE_ATTACHING && c->mono_ms >= c->attach_by && !c->held_count) {
+        char words[PAGE_WORDS];
+        snprintf(words, sizeof words, "offset %lld is beyond the tail of the log: was the log made anew?",
+                 (long long)c->offset);
+        core_exit(c, EXIT_STOPPED, words);
+    } else if (c->state == CORE_DRAINING && c->mono_ms >= c->drain_by) {
+        err_set(&err, ERR_TIMEOUT, "drained without a last checkpoint: not all was confirmed in time");
+        core_exit(c, EXIT_DONE, err.text);
+    }
+    if (c->state == CORE_RUNNING)
+        core_tick(c);
+}
+
+static void on_drain(struct stream_core *c)
+{
+    if (c->state == CORE_DRAINING || c->state == CORE_EXITED)
+        return;
+    if (!reading(c)) {
+        core_exit(c, EXIT_DONE, "drained");
+        return;
+    }
+    free_held(c);
+    c->state = CORE_DRAINING;
+    c->drain_by = c->mono_ms + DRAIN_LIMIT_MS;
+    c->next_checkpoint = c->mono_ms;
+}
+
+/* ---- the step ---- */
+
+static bool stale_answer(const struct stream_core *c, const struct stream_event *e)
+{
+    bool answers = e->kind == STREAM_LOADED || e->kind == STREAM_CONNECTED || e->kind == STREAM_TAIL_READ;
+    return answers && e->op != c->waiting_op;
+}
+
+static void handle(struct stream_core *c, const struct stream_event *e)
+{
+    switch (e->kind) {
+    case STREAM_START:
+        on_start(c, e);
+        break;
+    case STREAM_LOADED:
+        on_loaded(c, e);
+        break;
+    case STREAM_CONNECTED:
+        on_connected(c, e);
+        break;
+    case STREAM_LOST:
+        c->waiting_op = 0;
+        reconnect(c, e->err);
+        break;
+    case STREAM_TAIL_READ:
+        on_tail(c, e);
+        break;
+    case STREAM_DELIVERY:
+        on_delivery(c, e);
+        break;
+    case STREAM_CONFIRM:
+        on_confirm(c, e);
+        break;
+    case STREAM_RETURNED:
+        on_returned(c, e);
+        break;
+    case STREAM_BLOCKED:
+        on_blocked(c, e);
+        break;
+    case STREAM_SAVED:
+        core_saved(c, e);
+        break;
+    case STREAM_STORED:
+        on_stored(c, e);
+        break;
+    case STREAM_TIMER:
+        on_timer(c);
+        break;
+    case STREAM_DRAIN:
+        on_drain(c);
+        break;
+    }
+}
+
+void stream_core_step(struct stream_core *c, const struct stream_event *e)
+{
+    c->mono_ms = e->mono_ms;
+    c->wall_ms = e->wall_ms;
+    if (c->state == CORE_EXITED || stale_answer(c, e))
+        return;
+    handle(c, e);
+    if (c->state == CORE_RUNNING)
+        ask_stored(c);
+    if (reading(c))
+        read_held(c);
+    if (c->state == CORE_RUNNING || c->state == CORE_DRAINING)
+        core_checkpoint(c);
+    if (outbox_unsent(c->outbox) && c->status.connected && c->state != CORE_EXITED)
+        core_effect(c, STREAM_SEND);
+}
+
+const struct outbox_message *stream_core_send(struct stream_core *c)
+{
+    bool sending = reading(c) || c->state == CORE_DRAINING;
+    if (!sending || c->blocked || !c->status.connected || outbox_in_flight(c->outbox) >= IN_FLIGHT_MAX ||
+        outbox_in_flight_bytes(c->outbox) >= IN_FLIGHT_BYTES)
+        return NULL;
+    return outbox_next(c->outbox);
+}
+
+static int64_t earliest(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t tick_wake(const struct stream_core *c)
+{
+    if (c->tick_pending)
+        return c->tick_sent_at + ATTACH_LIMIT_MS;
+    int64_t due = engine_tick_at(c->engine);
+    if (due == INT64_MAX)
+        return INT64_MAX;
+    int64_t at = due - c->quiet_base, settled = c->last_delivery + SETTLE_MS;
+    return at > settled ? at : settled;
+}
+
+int64_t stream_core_wake(const struct stream_core *c)
+{
+    switch (c->state) {
+    case CORE_LOAD_WAIT:
+    case CORE_CONNECT_WAIT:
+        return c->retry_at;
+    case CORE_ATTACHING:
+        return c->attach_by;
+    case CORE_DRAINING:
+        return earliest(c->drain_by, core_checkpoint_wake(c));
+    case CORE_RUNNING:
+        return earliest(earliest(tick_wake(c), core_checkpoint_wake(c)),
+                        c->asking_stored ? INT64_MAX : c->ask_stored_at);
+    default:
+        return INT64_MAX;
+    }
+}
+
+const struct engine *stream_core_engine(const struct stream_core *c)
+{
+    return c->engine;
+}
+
+static enum page_state page_state_of(const struct stream_core *c)
+{
+    switch (c->state) {
+    case CORE_IDLE:
+    case CORE_LOADING:
+        return PAGE_STARTING;
+    case CORE_RUNNING:
+        return core_holds(c) ? PAGE_PAUSED : PAGE_READY;
+    case CORE_DRAINING:
+    case CORE_EXITED:
+        return PAGE_DRAINING;
+    default:
+        return c->status.epoch && !c->words[0] ? PAGE_STARTING : PAGE_WAITING;
+    }
+}
+
+void stream_core_status(const struct stream_core *c, struct stream_status *s)
+{
+    struct engine_info info = {.last_received_ms = INT64_MIN};
+    *s = c->status;
+    s->state = page_state_of(c);
+    snprintf(s->words, sizeof s->words, "%s", c->words);
+    s->offset = c->offset;
+    s->unconfirmed = (int64_t)outbox_count(c->outbox);
+    s->at_end = core_at_end(c);
+    if (c->engine)
+        engine_info(c->engine, &info);
+    s->last_received_ms = info.last_received_ms;
+}

@@ -1,0 +1,152 @@
+/* The stream worker's logic as a state machine: events in, effects out. PURE: it never blocks, never fails, asks no
+ * clock; so the same code runs over RabbitMQ and a store (stream/worker.c) and over a simulated world
+ * (tests/simulation).
+ *
+ * Life: START -> load the checkpoint (raising the epoch) -> connect -> read the result and dead-letter queues from the
+ * checkpoint's time to a marker published now (what is there is not published again) -> consume at the checkpoint's
+ * offset, checking that it is the same message -> read on, publish, checkpoint. A lost connection leads back to
+ * connecting. A checkpoint is saved only when all that was published before it is confirmed.
+ *
+ * Every effect with an `op` is answered by exactly one event with that op, or by death. Bytes in events are borrowed
+ * during the step; bytes in effects until the next step. All times: mono_ms is monotonic, wall_ms UTC. */
+#ifndef BELLTOWER_STREAM_CORE_H
+#define BELLTOWER_STREAM_CORE_H
+
+#include "base/outbox.h"
+#include "base/wire/contract.h"
+#include "stream/engine/engine.h"
+
+#define STREAM_LEASE_MS 15000 /* after a save the writer is taken to be alive for so long */
+
+struct stream_options {
+    const char *tenant;
+    uint64_t generation;
+    int64_t checkpoint_interval_ms;
+    int64_t retention_results_ms; /* reading stops when unstored results grow older than half of it */
+    unsigned prefetch;            /* messages; acknowledged in halves */
+};
+
+enum stream_event_kind {
+    STREAM_START,
+    STREAM_LOADED,    /* answers LOAD */
+    STREAM_CONNECTED, /* answers CONNECT */
+    STREAM_LOST,      /* a connection broke, was closed, or its consumer cancelled: err says why */
+    STREAM_TAIL_READ, /* answers READ_TAIL */
+    STREAM_DELIVERY,
+    STREAM_CONFIRM,
+    STREAM_RETURNED, /* a message of ours found no queue */
+    STREAM_BLOCKED,  /* the broker blocks publishers (flag) or not */
+    STREAM_SAVED,    /* answers SAVE */
+    STREAM_STORED,   /* answers ASK_STORED */
+    STREAM_TIMER,
+    STREAM_DRAIN /* finish: SIGTERM or the supervisor is gone */
+};
+
+struct stream_head { /* what a checkpoint says outside of the engine's snapshot */
+    int64_t offset;  /* of the last message read; -1 = none */
+    uint64_t hash;   /* of its body */
+    int64_t saved_ms;
+};
+
+struct stream_event {
+    enum stream_event_kind kind;
+    int64_t mono_ms, wall_ms;
+    uint64_t op;
+    const struct err *err; /* NULL = it went well */
+    union {
+        struct {
+            uint64_t epoch;
+            struct stream_head head;
+            struct bytes state;    /* engine snapshot; NULL = none yet */
+            struct bytes app_text; /* version 1, when there is no state */
+        } loaded;
+        struct {
+            const int64_t *numbers; /* x-number of this generation found in the queue */
+            size_t count;
+        } tail;
+        struct {
+            struct engine_message message; /* received_ms is filled in by the core */
+            uint64_t tag;
+        } delivery;
+        struct {
+            uint64_t tag;
+            bool multiple, ack;
+        } confirm;
+        struct {
+            const char *exchange, *key;
+        } returned;
+        struct {
+            bool flag;
+            const char *reason;
+        } blocked;
+        struct {
+            int64_t number; /* x-number up to which results are stored */
+            uint64_t generation;
+        } stored;
+    };
+};
+
+enum stream_effect_kind {
+    STREAM_LOAD,
+    STREAM_CONNECT,    /* both connections, and the lock */
+    STREAM_DISCONNECT, /* both, if there are any */
+    STREAM_READ_TAIL,  /* publish a marker (CONTROL_START) to `exchange`, then read its queue from since_ms to that
+                          marker */
+    STREAM_CONSUME,    /* from offset (-1 = the first) */
+    STREAM_ACK,
+    STREAM_SEND, /* something waits in the outbox: send up to the in-flight limits */
+    STREAM_SAVE,
+    STREAM_ASK_STORED,
+    STREAM_EXIT
+};
+
+struct stream_effect {
+    enum stream_effect_kind kind;
+    uint64_t op;
+    const char *exchange; /* READ_TAIL */
+    int64_t since_ms;
+    int64_t offset; /* CONSUME */
+    uint64_t tag;   /* ACK, with all before it */
+    struct {        /* SAVE */
+        uint64_t epoch;
+        struct stream_head head;
+        struct bytes state; /* NULL: only head, lease and info are refreshed */
+        struct bytes info;  /* JSON */
+    } save;
+    int code;          /* EXIT: enum child_exit */
+    const char *words; /* EXIT, DISCONNECT: why */
+};
+
+struct stream_core;
+struct stream_core *stream_core_new(const struct stream_options *o);
+void stream_core_free(struct stream_core **c);
+void stream_core_step(struct stream_core *c, const struct stream_event *e);
+/* The next effect of the steps so far; false when there is none. */
+bool stream_core_effect(struct stream_core *c, struct stream_effect *effect);
+/* Messages to send now: NULL when there is none or the limits on what is in flight are reached. */
+const struct outbox_message *stream_core_send(struct stream_core *c);
+int64_t stream_core_wake(const struct stream_core *c); /* mono ms at which a TIMER event is wanted */
+
+struct stream_status {
+    enum page_state state;
+    char words[PAGE_WORDS];
+    int64_t offset, in_message, epoch;
+    int64_t checkpoints, checkpoint_at_ms, checkpoint_ms, checkpoint_bytes;
+    int64_t unconfirmed, already_published, reconnects;
+    bool connected, at_end;
+    int64_t last_received_ms; /* wall; INT64_MIN = nothing yet */
+};
+void stream_core_status(const struct stream_core *c, struct stream_status *s);
+/* The newest dead letter of a reason since the worker began; detail is "" if there was none. */
+#define DEAD_EXAMPLE_BYTES 200
+struct dead_example {
+    int64_t offset;
+    char detail[200];
+    char body[DEAD_EXAMPLE_BYTES]; /* its first bytes */
+    size_t len;
+};
+const struct dead_example *stream_core_dead_example(const struct stream_core *c, enum dead_reason reason);
+int64_t stream_core_fired(const struct stream_core *c, const char *trigger); /* since the worker began */
+const struct engine *stream_core_engine(const struct stream_core *c);        /* NULL before it is loaded */
+
+#endif

@@ -1,0 +1,41 @@
+/* The stream worker around its pure core: carries out effects over RabbitMQ and the CoreDMS, and turns what happens
+ * into events. */
+#ifndef BELLTOWER_STREAM_WORKER_H
+#define BELLTOWER_STREAM_WORKER_H
+
+#include "base/runtime.h"
+#include "base/settings.h"
+#include "broker/pair.h"
+#include "coredms/coredms.h"
+#include "base/wire/names.h"
+#include "stream/core.h"
+
+struct worker {
+    struct runtime runtime;
+    struct settings settings;
+    struct credentials credentials;
+    const char *tenant;
+    uint64_t generation;
+    struct coredms *store; /* NULL until it could be opened */
+    struct pair pair;
+    struct stream_core *core;
+    char user[NAME_SIZE], queue_events[NAME_SIZE];
+    uint64_t checkpoint_number;
+    bool exiting;
+    int exit_code;
+    struct buf detail;
+    int64_t detail_at; /* mono ms: when the page's detail is written next */
+};
+
+#define WORKER_PREFETCH 500
+
+struct link_handler worker_handler(struct worker *w);
+void worker_step(struct worker *w, struct stream_event *e); /* fills in the times */
+void worker_effects(struct worker *w);                      /* carries out all that wait (worker_effects.c) */
+void worker_page(struct worker *w);                         /* counters and status into the page (worker_page.c) */
+/* Reads a queue from since_ms to a marker that it publishes now; the numbers found (of this generation) into *list,
+ * grown (worker_tail.c). */
+int worker_read_tail(struct worker *w, const char *exchange, int64_t since_ms, int64_t **list, size_t *count,
+                     struct err *err) MUSTCHECK;
+
+#endif

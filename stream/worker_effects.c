@@ -1,0 +1,246 @@
+/* Effects of the core, carried out. */
+#include "stream/worker.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the store ---- */
+
+static int open_store(struct worker *w, struct err *err)
+{
+    if (w->store)
+        return 0;
+    return coredms_open(w->settings.coredms, w->tenant, COREDMS_WRITES_STREAM, &w->store, err);
+}
+
+static void blocking(struct worker *w, const char *what)
+{
+    int64_t limit = w->store ? coredms_block_ms(w->store) : 30000;
+    page_blocking(w->runtime.page, what, what ? clock_mono_ms() + limit : 0);
+}
+
+static int load_state(struct worker *w, struct stream_event *e, struct buf *state, char **app, struct err *err)
+{
+    struct checkpoint_head head;
+    size_t len;
+    uint32_t version;
+    if (open_store(w, err) < 0 || checkpoint_raise(w->store, w->generation, &head, err) < 0)
+        return -1;
+    e->loaded.epoch = head.epoch;
+    e->loaded.head = (struct stream_head){.offset = head.offset, .hash = head.message_hash, .saved_ms = head.saved_ms};
+    w->checkpoint_number = head.number;
+    int status;
+    if (head.chunk_count) {
+        status = checkpoint_load(w->store, &head, state, err);
+        e->loaded.state = (struct bytes){state->data, state->len};
+    } else {
+        status = registry_get_app(w->store, w->tenant, 1, app, &len, &version, err);
+        e->loaded.app_text = (struct bytes){*app, status == 0 ? len : 0};
+    }
+    checkpoint_head_free(&head);
+    return status;
+}
+
+static void do_load(struct worker *w, const struct stream_effect *effect)
+{
+    struct buf state = {0};
+    char *app = NULL;
+    struct err err;
+    struct stream_event e = {.kind = STREAM_LOADED, .op = effect->op};
+    blocking(w, "loading the checkpoint");
+    if (load_state(w, &e, &state, &app, &err) < 0)
+        e.err = &err;
+    blocking(w, NULL);
+    if (e.err)
+        log_warn("cannot load the checkpoint: %s", err.text);
+    else
+        log_info("checkpoint loaded: epoch %llu, offset %lld, %zu bytes", (unsigned long long)e.loaded.epoch,
+                 (long long)e.loaded.head.offset, state.len);
+    worker_step(w, &e);
+    buf_free(&state);
+    free(app);
+}
+
+static int save_state(struct worker *w, const struct stream_effect *effect, struct err *err)
+{
+    bool refresh = !effect->save.state.p;
+    int64_t now = clock_wall_ms();
+    char *info = mem_strndup(effect->save.info.p, effect->save.info.len);
+    size_t len = effect->save.state.len;
+    struct checkpoint_head head = {.epoch = effect->save.epoch,
+                                   .number = w->checkpoint_number + (refresh ? 0 : 1),
+                                   .generation = w->generation,
+                                   .chunk_count =
+                                       (uint32_t)((len + CHECKPOINT_CHUNK_BYTES - 1) / CHECKPOINT_CHUNK_BYTES),
+                                   .bytes = len,
+                                   .offset = effect->save.head.offset,
+                                   .message_hash = effect->save.head.hash,
+                                   .saved_ms = effect->save.head.saved_ms,
+                                   .lease_ms = now + STREAM_LEASE_MS,
+                                   .info = info};
+    int status = open_store(w, err);
+    if (status == 0)
+        status = checkpoint_save(w->store, &head, effect->save.state.p, len, err);
+    /* After an unknown outcome the number may be taken: chunks are named (epoch, number) and never reused. */
+    if (!refresh)
+        w->checkpoint_number++;
+    free(info);
+    return status;
+}
+
+static void do_save(struct worker *w, const struct stream_effect *effect)
+{
+    struct err err;
+    struct stream_event e = {.kind = STREAM_SAVED, .op = effect->op};
+    blocking(w, "saving a checkpoint");
+    if (save_state(w, effect, &err) < 0) {
+        log_warn("cannot save the checkpoint: %s", err.text);
+        e.err = &err;
+    }
+    blocking(w, NULL);
+    worker_step(w, &e);
+}
+
+static void do_ask_stored(struct worker *w, const struct stream_effect *effect)
+{
+    struct err err;
+    struct source source;
+    struct stream_event e = {.kind = STREAM_STORED, .op = effect->op};
+    blocking(w, "asking what is stored");
+    if (open_store(w, &err) < 0 || history_source(w->store, &source, &err) < 0) {
+        e.err = &err;
+    } else {
+        e.stored.number = source.number;
+        e.stored.generation = source.generation;
+    }
+    blocking(w, NULL);
+    worker_step(w, &e);
+}
+
+/* ---- the broker ---- */
+
+static void do_connect(struct worker *w, const struct stream_effect *effect)
+{
+    char lock[NAME_SIZE], name[NAME_SIZE];
+    struct err err;
+    struct stream_event e = {.kind = STREAM_CONNECTED, .op = effect->op};
+    struct link_handler handler = worker_handler(w);
+    name_queue(lock, LOCK_STREAM, w->tenant);
+    snprintf(name, sizeof name, "belltower-stream %s", w->tenant);
+    if (pair_open(&w->pair, &w->runtime, &w->settings, &w->credentials, name, lock, &handler, &err) < 0) {
+        log_warn("%s", err.text);
+        e.err = &err;
+    } else {
+        log_info("connected to the broker");
+    }
+    worker_step(w, &e);
+}
+
+static void do_read_tail(struct worker *w, const struct stream_effect *effect)
+{
+    int64_t *list = NULL;
+    size_t count = 0;
+    struct err err;
+    struct stream_event e = {.kind = STREAM_TAIL_READ, .op = effect->op};
+    if (worker_read_tail(w, effect->exchange, effect->since_ms, &list, &count, &err) < 0) {
+        log_warn("%s", err.text);
+        e.err = &err;
+    }
+    e.tail.numbers = list;
+    e.tail.count = count;
+    worker_step(w, &e);
+    free(list);
+}
+
+static void lost(struct worker *w, const struct err *err)
+{
+    struct stream_event e = {.kind = STREAM_LOST, .err = err};
+    log_warn("%s", err->text);
+    worker_step(w, &e);
+}
+
+static void do_consume(struct worker *w, const struct stream_effect *effect)
+{
+    struct err err;
+    page_blocking(w->runtime.page, "attaching to the log", clock_mono_ms() + 2 * LINK_CALL_MS);
+    int status = w->pair.consumer
+                     ? link_consume(w->pair.consumer, w->queue_events, effect->offset < 0 ? LINK_FIRST : LINK_OFFSET,
+                                    effect->offset, WORKER_PREFETCH, &err)
+                     : err_set(&err, ERR_UNAVAILABLE, "broker: the connection is gone");
+    page_blocking(w->runtime.page, NULL, 0);
+    if (status < 0)
+        lost(w, &err);
+}
+
+static void do_ack(struct worker *w, const struct stream_effect *effect)
+{
+    struct err err;
+    if (w->pair.consumer && link_ack(w->pair.consumer, effect->tag, true, &err) < 0)
+        lost(w, &err);
+}
+
+static void do_send(struct worker *w)
+{
+    const struct outbox_message *m;
+    struct err err;
+    int64_t now = clock_wall_ms();
+    while (w->pair.publisher && (m = stream_core_send(w->core))) {
+        if (pair_send(&w->pair, m, w->user, now, &err) < 0) {
+            lost(w, &err);
+            return;
+        }
+    }
+}
+
+static void do_exit(struct worker *w, const struct stream_effect *effect)
+{
+    w->exiting = true;
+    w->exit_code = effect->code;
+    page_set_state(w->runtime.page, PAGE_DRAINING, effect->words);
+    if (effect->code != EXIT_DONE)
+        log_error("%s", effect->words);
+}
+
+void worker_effects(struct worker *w)
+{
+    struct stream_effect effect;
+    while (!w->exiting && stream_core_effect(w->core, &effect)) {
+        switch (effect.kind) {
+        case STREAM_LOAD:
+            do_load(w, &effect);
+            break;
+        case STREAM_CONNECT:
+            do_connect(w, &effect);
+            break;
+        case STREAM_DISCONNECT:
+            pair_close(&w->pair, &w->runtime);
+            break;
+        case STREAM_READ_TAIL:
+            do_read_tail(w, &effect);
+            break;
+        case STREAM_CONSUME:
+            do_consume(w, &effect);
+            break;
+        case STREAM_ACK:
+            do_ack(w, &effect);
+            break;
+        case STREAM_SEND:
+            do_send(w);
+            break;
+        case STREAM_SAVE:
+            do_save(w, &effect);
+            break;
+        case STREAM_ASK_STORED:
+            do_ask_stored(w, &effect);
+            break;
+        case STREAM_EXIT:
+            do_exit(w, &effect);
+            break;
+        }
+    }
+}
