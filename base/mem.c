@@ -95,3 +95,8 @@ void arena_free(struct arena *a)
         free(b);
     }
 }
+
+void mem_free(void *p)
+{
+    free(p);
+}

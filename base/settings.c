@@ -32,6 +32,8 @@ static const struct row {
 #define ROW_COUNT    (sizeof rows / sizeof *rows)
 #define NAME_MAX_LEN 64
 
+static struct arena texts; /* settings live until the process ends */
+
 /* "retention.events" -> "BELLTOWER_RETENTION_EVENTS" */
 static void environment_name(const struct row *r, char out[NAME_MAX_LEN])
 {
@@ -53,7 +55,7 @@ static int set(struct settings *s, const struct row *r, const char *value, const
 {
     void *field = (char *)s + r->at;
     if (r->kind == KIND_text) {
-        *(const char **)field = mem_strdup(value);
+        *(const char **)field = arena_strndup(&texts, value, strlen(value));
         return 0;
     }
     if (duration_parse(value, strlen(value), field, err) < 0)
@@ -130,16 +132,26 @@ static int load_row(int *argc, char **argv, struct settings *s, const struct row
     return set(s, r, value, name, err);
 }
 
+static const char *text_of(const char *prefix, const char *rest)
+{
+    struct buf b = {0};
+    buf_add_str(&b, prefix);
+    buf_add_str(&b, rest);
+    const char *text = arena_strndup(&texts, b.data, b.len);
+    buf_free(&b);
+    return text;
+}
+
 static void derive(struct settings *s)
 {
     if (!*s->data) {
         const char *home = getenv("HOME");
-        s->data = geteuid() == 0 || !home ? "/var/lib/belltower" : mem_printf("%s/.local/share/belltower", home);
+        s->data = geteuid() == 0 || !home ? "/var/lib/belltower" : text_of(home, "/.local/share/belltower");
     }
     if (!*s->coredms)
-        s->coredms = mem_printf("sqlite:%s", s->data);
+        s->coredms = text_of("sqlite:", s->data);
     if (!*s->server)
-        s->server = mem_printf("http://%s", s->listen);
+        s->server = text_of("http://", s->listen);
 }
 
 int settings_load(int *argc, char **argv, struct settings *s, struct err *err)
