@@ -36,15 +36,16 @@ struct expr_name {
     enum value_type type;
 };
 
-/* What the text may use. In an aggregate context (aggs != NULL) the text is over aggregates: calls of aggregate
- * functions are collected into *aggs (equal ones once) and become slots name_count, name_count+1, ... of the outer
- * expression; their arguments are over `names`; outside of them only the first outer_name_count of `names` may be used.
- */
+/* What the text may use. Without aggregates (aggs NULL) names[i] becomes slot i.
+ * In an aggregate context (aggs != NULL) the text is over aggregates: calls of aggregate functions are collected into
+ * *aggs (equal ones once); their arguments are over `names`, names[i] in slot i. Outside of them only the keys may be
+ * used: names[keys[k]] becomes slot k, the aggregate (*aggs)[j] slot key_count + j. */
 struct expr_context {
     const struct expr_name *names;
     size_t name_count;
-    size_t outer_name_count; /* only in an aggregate context */
-    struct agg **aggs;       /* NULL: aggregates are a mistake here. Else grown (array in the arena) */
+    const size_t *keys; /* only in an aggregate context */
+    size_t key_count;
+    struct agg **aggs; /* NULL: aggregates are a mistake here. Else grown (array in the arena) */
     size_t *agg_count;
 };
 
