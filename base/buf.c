@@ -48,10 +48,13 @@ void buf_printf(struct buf *b, const char *fmt, ...)
     va_list ap, again;
     va_start(ap, fmt);
     va_copy(again, ap);
-    int n = vsnprintf(buf_reserve(b, 64), b->cap - b->len, fmt, ap);
+    char *p = buf_reserve(b, 64);
+    int n = vsnprintf(p, b->cap - b->len, fmt, ap);
     va_end(ap);
-    if (n >= 0 && (size_t)n >= b->cap - b->len)
-        n = vsnprintf(buf_reserve(b, (size_t)n + 1), (size_t)n + 1, fmt, again);
+    if (n >= 0 && (size_t)n >= b->cap - b->len) {
+        p = buf_reserve(b, (size_t)n + 1);
+        n = vsnprintf(p, (size_t)n + 1, fmt, again);
+    }
     va_end(again);
     if (n > 0)
         b->len += (size_t)n;
