@@ -1,0 +1,14 @@
+/* From a decoded event to the panes of the streams that count it. */
+#ifndef BELLTOWER_STREAM_ENGINE_EVENTS_H
+#define BELLTOWER_STREAM_ENGINE_EVENTS_H
+
+#include "stream/engine/state.h"
+
+/* e->source is an object, scanned by the decoder: converts, judges and counts it, or dead-letters it. */
+void event_take(struct engine *e);
+/* Dead-letters all that is held back; no-op if nothing is. */
+void held_reject(struct engine *e);
+void held_free(struct engine *e, struct held *h);
+void held_append(struct engine *e, uint64_t offset, int64_t received, uint32_t index, struct bytes body);
+
+#endif

@@ -1,0 +1,307 @@
+#include "stream/engine/publish.h"
+#include "base/calendar.h"
+#include "stream/engine/key.h"
+#include "stream/engine/timeline.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the body of a result ---- */
+
+/* Windows may begin before 1970 and end in the year 10000, which event times cannot. */
+static void write_time(struct buf *b, int64_t ms)
+{
+    if (ms >= 0 && ms <= TIME_MAX_MS) {
+        json_w_time(b, ms);
+        return;
+    }
+    const int64_t day_ms = 86400000;
+    int64_t year, in_day = ms - multiple_below(ms, day_ms), seconds = in_day / 1000;
+    unsigned month, day;
+    char text[64], fraction[8] = "";
+    civil_from_days(multiple_below(ms, day_ms) / day_ms, &year, &month, &day);
+    if (in_day % 1000)
+        snprintf(fraction, sizeof fraction, ".%03d", (int)(in_day % 1000));
+    int n = snprintf(text, sizeof text, "%04lld-%02u-%02uT%02d:%02d:%02d%sZ", (long long)year, month, day,
+                     (int)(seconds / 3600), (int)(seconds / 60 % 60), (int)(seconds % 60), fraction);
+    json_w_string(b, text, (size_t)n);
+}
+
+/* What a stream says of one key in one window, ready to be sent. */
+struct outcome {
+    struct stream *stream;
+    struct key_row *key;
+    int64_t start, end;
+    uint32_t revision;
+    const struct value *columns; /* the key's, then the selected ones */
+    const char *hash;            /* of the key text */
+};
+
+static void write_result(struct buf *b, const struct engine *e, const struct outcome *o)
+{
+    const struct app_stream *s = o->stream->app;
+    buf_clear(b);
+    json_w_open(b, '{');
+    for (size_t i = 0; i < s->result_name_count; i++) {
+        json_w_name(b, s->result_names[i].name);
+        json_w_value(b, &o->columns[i]);
+    }
+    json_w_name(b, "tenant_id");
+    json_w_str(b, e->app->tenant);
+    json_w_name(b, "stream");
+    json_w_str(b, s->name);
+    json_w_name(b, "window_start");
+    write_time(b, o->start);
+    json_w_name(b, "window_end");
+    write_time(b, o->end);
+    json_w_name(b, "revision");
+    json_w_uint(b, o->revision);
+    json_w_close(b, '}');
+}
+
+/* Panes of a window as one row: the only pane itself, or a merged one that the caller releases. */
+static const void *merged_row(const struct stream *s, const struct key_row *key, int64_t end, void *room,
+                              const struct row_context *c)
+{
+    const struct pane *p = pane_in(s, key->panes, end);
+    const struct pane *next = p ? pane_in(s, p->next_in_key, end) : NULL;
+    if (p && !next)
+        return p->row;
+    for (; p; p = pane_in(s, p->next_in_key, end))
+        row_merge(&s->layout, room, p->row, c);
+    return room;
+}
+
+/* The stream's select over its aggregates. values: the key's columns are there already, the aggregates come behind
+ * them, and behind those the outcome: key and selected values, as results name them. */
+static struct value *compute_columns(struct engine *e, struct stream *s, struct key_row *key, int64_t end, void *room)
+{
+    const struct app_query *q = &s->app->query;
+    struct row_context c = row_context_of(e);
+    struct value *slots = e->values, *columns = slots + q->key_count + q->agg_count;
+    row_results(&s->layout, merged_row(s, key, end, room, &c), &c, slots + q->key_count);
+    memcpy(columns, slots, q->key_count * sizeof *columns);
+    for (size_t i = 0; i < q->column_count; i++)
+        columns[q->key_count + i] = expr_eval(q->columns[i].expr, slots, &e->scratch);
+    return columns;
+}
+
+/* ---- triggers ---- */
+
+static void put_cooldown_ident(struct buf *b, size_t trigger, const struct ident *key)
+{
+    uint32_t index = (uint32_t)trigger;
+    buf_clear(b);
+    buf_add(b, &index, sizeof index);
+    buf_add(b, key->bytes, key->len);
+}
+
+static struct cooldown *cooldown_of(struct engine *e, size_t trigger, const struct key_row *key)
+{
+    struct buf *b = &e->ident_bytes;
+    put_cooldown_ident(b, trigger, &key->ident);
+    return table_find(&e->cooldowns, table_hash(b->data, b->len), b->data, b->len);
+}
+
+bool cooldown_expired(const struct engine *e, const struct cooldown *c)
+{
+    const struct app_trigger *t = &e->app->triggers[c->trigger];
+    int64_t w = c->device->watermark, lateness = e->app->streams[t->stream].lateness;
+    return w != BEFORE && w - lateness >= c->end + t->cooldown;
+}
+
+static void cooldown_free(struct engine *e, struct cooldown *c)
+{
+    table_remove(&e->cooldowns, &c->ident);
+    slab_free(&e->slab, c, sizeof *c + c->ident.len);
+}
+
+void cooldowns_forget(struct engine *e, bool (*which)(const struct engine *e, const struct cooldown *c))
+{
+    struct ident **all = table_sorted(&e->cooldowns);
+    size_t count = e->cooldowns.count;
+    for (size_t i = 0; i < count; i++) {
+        struct cooldown *c = (struct cooldown *)all[i];
+        if (which(e, c))
+            cooldown_free(e, c);
+    }
+    free(all);
+}
+
+void cooldowns_sweep(struct engine *e)
+{
+    cooldowns_forget(e, cooldown_expired);
+    e->cooldown_sweep = e->cooldowns.count < 512 ? 1024 : e->cooldowns.count * 2;
+}
+
+void cooldown_put(struct engine *e, size_t trigger, const struct key_row *key, int64_t end)
+{
+    struct cooldown *c = cooldown_of(e, trigger, key);
+    if (c) {
+        c->end = end > c->end ? end : c->end;
+        return;
+    }
+    if (e->cooldowns.count >= e->cooldown_sweep)
+        cooldowns_sweep(e);
+    put_cooldown_ident(&e->ident_bytes, trigger, &key->ident);
+    const struct buf *b = &e->ident_bytes;
+    c = slab_alloc(&e->slab, sizeof *c + b->len);
+    memcpy(c + 1, b->data, b->len);
+    c->ident = (struct ident){table_hash(b->data, b->len), (char *)(c + 1), b->len};
+    c->device = key->device;
+    c->trigger = trigger;
+    c->end = end;
+    table_add(&e->cooldowns, &c->ident);
+}
+
+static bool fired_before(const struct window_record *r, size_t i)
+{
+    return r && (r->fired[i / 8] >> (i % 8) & 1);
+}
+
+static bool cooling(struct engine *e, size_t trigger, const struct outcome *o)
+{
+    const struct app_trigger *t = &e->app->triggers[trigger];
+    const struct cooldown *c = t->cooldown > 0 ? cooldown_of(e, trigger, o->key) : NULL;
+    return c && o->end < c->end + t->cooldown;
+}
+
+static void send_trigger(struct engine *e, size_t trigger, const struct outcome *o)
+{
+    const struct app_trigger *t = &e->app->triggers[trigger];
+    const char *job = e->app->jobs[t->job].name;
+    struct buf *b = &e->trigger_body, *id = &e->id;
+    buf_clear(id);
+    buf_printf(id, "%s:%s:%lld", t->name, o->hash, (long long)o->start);
+    buf_clear(b);
+    json_w_open(b, '{');
+    json_w_name(b, "tenant_id");
+    json_w_str(b, e->app->tenant);
+    json_w_name(b, "trigger");
+    json_w_str(b, t->name);
+    json_w_name(b, "id");
+    json_w_str(b, buf_cstr(id));
+    json_w_name(b, "job");
+    json_w_str(b, job);
+    json_w_name(b, "number");
+    json_w_uint(b, e->result_number);
+    json_w_name(b, "result");
+    json_w_raw(b, e->body.data, e->body.len);
+    json_w_close(b, '}');
+    e->counters.triggers++;
+    struct engine_trigger out = {.id = buf_cstr(id),
+                                 .name = t->name,
+                                 .job = job,
+                                 .result_number = e->result_number,
+                                 .window_start = o->start,
+                                 .window_end = o->end,
+                                 .body = {b->data, b->len}};
+    e->sink->trigger(e->sink->context, &out);
+}
+
+/* What fired is remembered as long as the window can be published again. */
+static void remember_fired(struct engine *e, const struct outcome *o, struct window_record **r, size_t i)
+{
+    const struct device *d = o->key->device;
+    if (!*r && o->end <= gone_to(o->stream, timeline_of(o->stream, d), d->target))
+        return;
+    if (!*r)
+        *r = record_new(e, o->stream, o->key, o->end);
+    (*r)->fired[i / 8] |= (unsigned char)(1u << (i % 8));
+}
+
+static void run_triggers(struct engine *e, const struct outcome *o, struct window_record *r)
+{
+    buf_clear(&e->fired);
+    for (size_t i = 0; i < o->stream->trigger_count; i++) {
+        size_t trigger = o->stream->triggers[i];
+        const struct app_trigger *t = &e->app->triggers[trigger];
+        struct value fires = expr_eval(t->when, o->columns, &e->scratch);
+        if (fires.type != VALUE_BOOL || !fires.b || fired_before(r, i) || cooling(e, trigger, o))
+            continue;
+        send_trigger(e, trigger, o);
+        remember_fired(e, o, &r, i);
+        if (t->cooldown > 0)
+            cooldown_put(e, trigger, o->key, o->end);
+        if (e->fired.len)
+            buf_add_char(&e->fired, ',');
+        buf_add_str(&e->fired, t->name);
+    }
+}
+
+/* ---- results ---- */
+
+static void send_result(struct engine *e, const struct outcome *o)
+{
+    struct buf *id = &e->id;
+    buf_clear(id);
+    buf_printf(id, "%s:%s:%lld:%llu.%u", o->stream->app->name, o->hash, (long long)o->start,
+               (unsigned long long)e->generation, (unsigned)o->revision);
+    struct engine_result out = {.number = e->result_number,
+                                .stream = o->stream->index,
+                                .stream_name = o->stream->app->name,
+                                .message_id = buf_cstr(id),
+                                .fired = buf_cstr(&e->fired),
+                                .window_start = o->start,
+                                .window_end = o->end,
+                                .revision = o->revision,
+                                .key = {e->key_text.data, e->key_text.len},
+                                .body = {e->body.data, e->body.len}};
+    e->sink->result(e->sink->context, &out);
+}
+
+static void count_result(struct engine *e, struct stream *s, struct window_record *r)
+{
+    e->result_number++;
+    e->counters.results++;
+    e->counters.corrected += r && r->revision;
+    s->closed += !r || !r->revision || r->fresh;
+    if (r)
+        r->dirty = r->fresh = false;
+}
+
+void publish_window(struct engine *e, struct stream *s, struct key_row *key, struct window_record *record, int64_t end)
+{
+    char hash[33];
+    size_t key_count = s->app->query.key_count;
+    void *room = slab_alloc(&e->slab, s->layout.size);
+    struct row_context c = row_context_of(e);
+    (void)key_get(key->ident.bytes, key->ident.len, e->values, key_count, &e->strings);
+    key_text(e->values, key_count, &e->key_text);
+    hash_fnv128_hex(e->key_text.data, e->key_text.len, hash);
+    struct outcome o = {.stream = s,
+                        .key = key,
+                        .start = end - s->app->size,
+                        .end = end,
+                        .revision = record ? record->revision : 0,
+                        .hash = hash};
+    o.columns = compute_columns(e, s, key, end, room);
+    write_result(&e->body, e, &o);
+    count_result(e, s, record);
+    run_triggers(e, &o, record);
+    send_result(e, &o);
+    row_release(&s->layout, room, &c);
+    slab_free(&e->slab, room, s->layout.size);
+    arena_free(&e->scratch);
+}
+
+/* ---- dead letters ---- */
+
+void publish_dead(struct engine *e, enum dead_reason reason, const char *fmt, ...)
+{
+    char detail[600];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(detail, sizeof detail, fmt, ap);
+    va_end(ap);
+    e->counters.dead[reason]++;
+    struct engine_dead out = {.number = ++e->dead_number,
+                              .offset = e->source.offset,
+                              .index = e->source.index,
+                              .reason = reason,
+                              .detail = detail,
+                              .body = e->source.body};
+    e->sink->dead(e->sink->context, &out);
+}

@@ -1,0 +1,21 @@
+/* Results, triggers and dead letters on their way out. */
+#ifndef BELLTOWER_STREAM_ENGINE_PUBLISH_H
+#define BELLTOWER_STREAM_ENGINE_PUBLISH_H
+
+#include "stream/engine/state.h"
+
+/* Publishes what the panes of a key say of the window that ends at `end`: triggers, then the result. record may be
+ * NULL. */
+void publish_window(struct engine *e, struct stream *s, struct key_row *key, struct window_record *record, int64_t end);
+
+/* Dead-letters e->source. */
+void publish_dead(struct engine *e, enum dead_reason reason, const char *fmt, ...) PRINTF(3, 4);
+
+/* Forgets the cooldowns that no window to come can be below. */
+void cooldowns_sweep(struct engine *e);
+bool cooldown_expired(const struct engine *e, const struct cooldown *c);
+void cooldown_put(struct engine *e, size_t trigger, const struct key_row *key, int64_t end);
+/* Forgets those for which `which` says so. */
+void cooldowns_forget(struct engine *e, bool (*which)(const struct engine *e, const struct cooldown *c));
+
+#endif

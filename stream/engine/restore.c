@@ -1,0 +1,288 @@
+/* The engine out of bytes that are not trusted: whatever makes no sense marks the cursor bad. */
+#include "base/wire/cursor.h"
+#include "stream/engine/events.h"
+#include "stream/engine/publish.h"
+#include "stream/engine/sequences.h"
+#include "stream/engine/snapshot_format.h"
+#include "stream/engine/streams.h"
+#include "stream/engine/timeline.h"
+#include "stream/engine/watermark.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* No time that the engine can reach is further out: 1000 years of window around 1970 to 9999. */
+#define TIME_BOUND (INT64_C(1) << 50)
+
+static bool get_flag(struct cursor *c)
+{
+    uint8_t v = get_u8(c);
+    c->bad |= v > 1;
+    return v == 1;
+}
+
+static int64_t get_time(struct cursor *c)
+{
+    int64_t t = get_i64(c);
+    if (t != BEFORE && (t < -TIME_BOUND || t > TIME_BOUND)) {
+        c->bad = true;
+        return BEFORE;
+    }
+    return t;
+}
+
+static void get_counters(struct cursor *c, struct engine_counters *n)
+{
+    uint64_t *all[] = {&n->messages, &n->events,    &n->counted,  &n->filtered, &n->late_counted, &n->repeats,
+                       &n->results,  &n->corrected, &n->triggers, &n->ticks,    &n->ticks_ignored};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        *all[i] = get_u64(c);
+    c->bad |= get_u32(c) != DEAD_REASON_COUNT;
+    for (size_t i = 0; i < DEAD_REASON_COUNT; i++)
+        n->dead[i] = get_u64(c);
+}
+
+static void get_scalars(struct cursor *c, struct engine *e)
+{
+    e->highest = get_time(c);
+    e->event_sequence = get_u64(c);
+    e->result_number = get_u64(c);
+    e->dead_number = get_u64(c);
+    e->has_last = get_flag(c);
+    e->last_offset = get_u64(c);
+    e->last_received = get_time(c);
+    e->has_control = get_flag(c);
+    e->control_offset = get_u64(c);
+    e->control_received = get_time(c);
+    c->bad |= e->has_last != (e->last_received != BEFORE) || e->has_control != (e->control_received != BEFORE);
+    get_counters(c, &e->counters);
+}
+
+static void get_device(struct cursor *c, struct engine *e)
+{
+    size_t len;
+    const char *bytes = get_bytes(c, &len);
+    if (c->bad || device_find(e, bytes, len) || (!e->app->watermark_per_count && len)) {
+        c->bad = true;
+        return;
+    }
+    struct device *d = device_of(e, bytes, len);
+    d->highest = get_time(c);
+    d->highest_event = get_time(c);
+    d->watermark = d->target = get_time(c);
+    d->heard = get_flag(c);
+    d->last_offset = get_u64(c);
+    d->last_received = get_time(c);
+    c->bad |= d->heard != (d->last_received != BEFORE);
+    for (size_t i = 0; i < e->app->stream_count; i++) {
+        d->lines[i].floor = get_time(c);
+        d->lines[i].closed_to = d->watermark;
+    }
+    if (!e->app->watermark_per_count)
+        e->only = d;
+}
+
+static void get_devices(struct cursor *c, struct engine *e)
+{
+    for (uint32_t n = get_count(c, 4 + 3 * 8 + 1 + 2 * 8); n && !c->bad; n--)
+        get_device(c, e);
+}
+
+/* ---- keys ---- */
+
+static void get_pane(struct cursor *c, struct engine *e, struct stream *s, struct key_row *key)
+{
+    int64_t start = get_i64(c), bound = get_time(c);
+    struct row_context context = row_context_of(e);
+    if (c->bad || start < 0 || start > TIME_MAX_MS || start != multiple_below(start, s->grain)) {
+        c->bad = true;
+        return;
+    }
+    for (const struct pane *p = key->panes; p; p = p->next_in_key)
+        c->bad |= p->start == start && p->bound == bound;
+    if (!c->bad)
+        row_load(&s->layout, pane_new(e, s, key, start, bound)->row, c, &context);
+}
+
+static void get_record(struct cursor *c, struct engine *e, struct stream *s, struct key_row *key)
+{
+    size_t len;
+    int64_t end = get_i64(c);
+    if (c->bad || end < -TIME_BOUND || end > TIME_BOUND ||
+        multiple_below(end - s->app->size, s->app->every) != end - s->app->size || record_find(key, end)) {
+        c->bad = true;
+        return;
+    }
+    struct window_record *r = record_new(e, s, key, end);
+    r->revision = get_u32(c);
+    r->closed = get_flag(c);
+    s->closed_records += r->closed;
+    const char *fired = get_bytes(c, &len);
+    c->bad |= len != (s->trigger_count + 7) / 8;
+    if (!c->bad)
+        memcpy(r->fired, fired, len);
+}
+
+static void get_key(struct cursor *c, struct engine *e, struct stream *s)
+{
+    size_t len;
+    const char *bytes = get_bytes(c, &len);
+    uint64_t hash = table_hash(bytes, len);
+    struct device *d = NULL;
+    if (!c->bad && !table_find(&s->keys, hash, bytes, len) &&
+        stream_key_device(s, e->app, bytes, len, e->values, &e->strings, &e->ident_bytes))
+        d = device_find(e, e->ident_bytes.data, e->ident_bytes.len);
+    uint32_t panes = get_count(c, 2 * 8);
+    if (!d || !panes) {
+        c->bad = true;
+        return;
+    }
+    struct key_row *key = key_new(e, s, hash, bytes, len, d);
+    for (; panes && !c->bad; panes--)
+        get_pane(c, e, s, key);
+    for (uint32_t n = get_count(c, 8 + 4 + 1 + 4); n && !c->bad; n--)
+        get_record(c, e, s, key);
+}
+
+static void get_streams(struct cursor *c, struct engine *e)
+{
+    for (size_t i = 0; i < e->app->stream_count && !c->bad; i++) {
+        struct stream *s = &e->streams[i];
+        s->floor = get_time(c);
+        s->closed = get_u64(c);
+        for (uint32_t n = get_count(c, 4 + 4 + 4); n && !c->bad; n--)
+            get_key(c, e, s);
+    }
+}
+
+/* ---- the rest ---- */
+
+static void get_producer(struct cursor *c, struct engine *e)
+{
+    size_t len;
+    const char *name = get_bytes(c, &len);
+    if (c->bad || table_find(&e->producers, table_hash(name, len), name, len)) {
+        c->bad = true;
+        return;
+    }
+    struct producer *p = producer_new(e, name, len);
+    p->highest = get_u64(c);
+    for (size_t i = 0; i < PRODUCER_BITS / 64; i++)
+        p->seen[i] = get_u64(c);
+}
+
+static void get_producers(struct cursor *c, struct engine *e)
+{
+    for (uint32_t n = get_count(c, 4 + 8 + PRODUCER_BITS / 8); n && !c->bad; n--)
+        get_producer(c, e);
+}
+
+static void get_held(struct cursor *c, struct engine *e)
+{
+    for (uint32_t n = get_count(c, 8 + 8 + 4 + 4); n && !c->bad; n--) {
+        size_t len;
+        uint64_t offset = get_u64(c);
+        int64_t received = get_time(c);
+        uint32_t index = get_u32(c);
+        const char *bytes = get_bytes(c, &len);
+        c->bad |= !json_valid(bytes, len, NULL) || bytes[0] != '{';
+        if (!c->bad)
+            held_append(e, offset, received, index, (struct bytes){bytes, len});
+    }
+}
+
+static void get_cooldown(struct cursor *c, struct engine *e)
+{
+    size_t len;
+    uint32_t trigger = get_u32(c);
+    const char *key = get_bytes(c, &len);
+    int64_t end = get_time(c);
+    struct device *d = NULL;
+    if (!c->bad && trigger < e->app->trigger_count &&
+        stream_key_device(&e->streams[e->app->triggers[trigger].stream], e->app, key, len, e->values, &e->strings,
+                          &e->ident_bytes))
+        d = device_find(e, e->ident_bytes.data, e->ident_bytes.len);
+    if (!d || end == BEFORE) {
+        c->bad = true;
+        return;
+    }
+    struct key_row row = {.ident = {0, key, len}, .device = d};
+    cooldown_put(e, trigger, &row, end);
+}
+
+static void get_cooldowns(struct cursor *c, struct engine *e)
+{
+    for (uint32_t n = get_count(c, 4 + 4 + 8); n && !c->bad; n--)
+        get_cooldown(c, e);
+}
+
+static void get_floors(struct cursor *c, struct engine *e)
+{
+    for (uint32_t n = get_count(c, 4 + 8); n && !c->bad; n--) {
+        size_t len;
+        const char *ident = get_bytes(c, &len);
+        int64_t end = get_time(c);
+        if (!c->bad)
+            floor_put(e, ident, len, end);
+    }
+}
+
+static void get_state(struct cursor *c, struct engine *e)
+{
+    get_scalars(c, e);
+    get_devices(c, e);
+    get_streams(c, e);
+    get_producers(c, e);
+    get_held(c, e);
+    get_cooldowns(c, e);
+    get_floors(c, e);
+}
+
+static int check_head(struct cursor *c, struct err *err)
+{
+    size_t left = (size_t)(c->end - c->at);
+    if (left < SNAPSHOT_HEAD || memcmp(c->at, SNAPSHOT_MAGIC, SNAPSHOT_MAGIC_LEN) != 0)
+        return err_set(err, ERR_INVALID, "no engine snapshot");
+    c->at += SNAPSHOT_MAGIC_LEN;
+    uint32_t version = get_u32(c), crc = get_u32(c);
+    if (version != SNAPSHOT_VERSION)
+        return err_set(err, ERR_INVALID, "engine snapshot: version %u is not known here", version);
+    if (get_u64(c) != left - SNAPSHOT_HEAD || hash_crc32c(0, c->at, left - SNAPSHOT_HEAD) != crc)
+        return err_set(err, ERR_INVALID, "engine snapshot: damaged");
+    return 0;
+}
+
+static struct app *load_app(struct cursor *c, struct err *err)
+{
+    size_t len;
+    struct app_diags diags = {0};
+    const char *text = get_bytes(c, &len);
+    struct app *app = app_load(text, len, NULL, &diags);
+    if (!app)
+        err_set(err, ERR_INVALID, "engine snapshot: its app does not load");
+    app_diags_free(&diags);
+    return app;
+}
+
+int engine_restore(const void *bytes, size_t len, struct engine **engine, struct err *err)
+{
+    struct cursor c = cursor_of(bytes, len);
+    if (check_head(&c, err) < 0)
+        return -1;
+    struct app *app = load_app(&c, err);
+    if (!app)
+        return -1;
+    uint32_t version = get_u32(&c);
+    uint64_t generation = get_u64(&c);
+    struct engine *e = engine_new(app, version, generation);
+    struct device *d;
+    get_state(&c, e);
+    if (!cursor_done(&c)) {
+        engine_free(&e);
+        return err_set(err, ERR_INVALID, "engine snapshot: makes no sense");
+    }
+    for (size_t at = 0; (d = table_next(&e->devices, &at));)
+        device_refresh(e, d);
+    *engine = e;
+    return 0;
+}

@@ -1,0 +1,204 @@
+/* The engine's state as bytes: docs/formats.md, "Engine snapshot". Sorted wherever memory has no order, so that equal
+ * states give equal bytes. */
+#include "base/wire/cursor.h"
+#include "stream/engine/publish.h"
+#include "stream/engine/snapshot_format.h"
+#include "stream/engine/timeline.h"
+#include "stream/engine/watermark.h"
+
+#include <stdlib.h>
+
+static void put_flag(struct buf *b, bool v)
+{
+    put_u8(b, v);
+}
+
+static void put_counters(struct buf *b, const struct engine_counters *c)
+{
+    const uint64_t all[] = {c->messages, c->events,    c->counted,  c->filtered, c->late_counted, c->repeats,
+                            c->results,  c->corrected, c->triggers, c->ticks,    c->ticks_ignored};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        put_u64(b, all[i]);
+    put_u32(b, DEAD_REASON_COUNT);
+    for (size_t i = 0; i < DEAD_REASON_COUNT; i++)
+        put_u64(b, c->dead[i]);
+}
+
+static void put_head(struct buf *b, const struct engine *e)
+{
+    put_bytes(b, e->app->text, e->app->text_len);
+    put_u32(b, e->version);
+    put_u64(b, e->generation);
+    put_i64(b, e->highest);
+    put_u64(b, e->event_sequence);
+    put_u64(b, e->result_number);
+    put_u64(b, e->dead_number);
+    put_flag(b, e->has_last);
+    put_u64(b, e->last_offset);
+    put_i64(b, e->last_received);
+    put_flag(b, e->has_control);
+    put_u64(b, e->control_offset);
+    put_i64(b, e->control_received);
+    put_counters(b, &e->counters);
+}
+
+static void put_devices(struct buf *b, const struct engine *e)
+{
+    size_t count;
+    struct device **devices = devices_all(e, &count);
+    put_u32(b, (uint32_t)count);
+    for (size_t i = 0; i < count; i++) {
+        const struct device *d = devices[i];
+        put_bytes(b, d->ident.bytes, d->ident.len);
+        put_i64(b, d->highest);
+        put_i64(b, d->highest_event);
+        put_i64(b, d->watermark);
+        put_flag(b, d->heard);
+        put_u64(b, d->last_offset);
+        put_i64(b, d->last_received);
+        for (size_t k = 0; k < e->app->stream_count; k++)
+            put_i64(b, d->lines[k].floor);
+    }
+    free(devices);
+}
+
+/* ---- keys ---- */
+
+static void put_panes(struct buf *b, const struct stream *s, const struct key_row *key)
+{
+    uint32_t count = 0;
+    for (const struct pane *p = key->panes; p; p = p->next_in_key)
+        count++;
+    put_u32(b, count);
+    for (const struct pane *p = key->panes; p; p = p->next_in_key) {
+        put_i64(b, p->start);
+        put_i64(b, p->bound);
+        row_save(&s->layout, p->row, b);
+    }
+}
+
+static int by_end(const void *a, const void *b)
+{
+    const struct window_record *x = *(const struct window_record *const *)a,
+                               *y = *(const struct window_record *const *)b;
+    return (x->end > y->end) - (x->end < y->end);
+}
+
+static void put_record(struct buf *b, const struct stream *s, const struct window_record *r)
+{
+    put_i64(b, r->end);
+    put_u32(b, r->revision);
+    put_flag(b, r->closed);
+    put_bytes(b, r->fired, (s->trigger_count + 7) / 8);
+}
+
+/* Records of windows that are gone wait to be freed; they are no part of the state. */
+static void put_records(struct buf *b, const struct stream *s, const struct key_row *key)
+{
+    int64_t gone = gone_to(s, timeline_of(s, key->device), key->device->watermark);
+    const struct window_record **sorted;
+    uint32_t count = 0, n = 0;
+    for (const struct window_record *r = key->records; r; r = r->next)
+        count += r->end > gone;
+    put_u32(b, count);
+    if (!count)
+        return;
+    sorted = mem_alloc(count * sizeof(struct window_record *));
+    for (const struct window_record *r = key->records; r; r = r->next) {
+        if (r->end > gone)
+            sorted[n++] = r;
+    }
+    qsort(sorted, count, sizeof *sorted, by_end);
+    for (uint32_t i = 0; i < count; i++)
+        put_record(b, s, sorted[i]);
+    free(sorted);
+}
+
+static void put_streams(struct buf *b, const struct engine *e)
+{
+    for (size_t i = 0; i < e->app->stream_count; i++) {
+        const struct stream *s = &e->streams[i];
+        struct ident **keys = table_sorted(&s->keys);
+        put_i64(b, s->floor);
+        put_u64(b, s->closed);
+        put_u32(b, (uint32_t)s->keys.count);
+        for (size_t k = 0; k < s->keys.count; k++) {
+            const struct key_row *key = (const struct key_row *)keys[k];
+            put_bytes(b, key->ident.bytes, key->ident.len);
+            put_panes(b, s, key);
+            put_records(b, s, key);
+        }
+        free(keys);
+    }
+}
+
+/* ---- the rest ---- */
+
+static void put_producers(struct buf *b, const struct engine *e)
+{
+    put_u32(b, (uint32_t)e->producers.count);
+    for (const struct producer *p = e->oldest; p; p = p->newer) {
+        put_bytes(b, p->ident.bytes, p->ident.len);
+        put_u64(b, p->highest);
+        for (size_t i = 0; i < PRODUCER_BITS / 64; i++)
+            put_u64(b, p->seen[i]);
+    }
+}
+
+static void put_held(struct buf *b, const struct engine *e)
+{
+    put_u32(b, (uint32_t)e->held_count);
+    for (const struct held *h = e->held_first; h; h = h->next) {
+        put_u64(b, h->offset);
+        put_i64(b, h->received);
+        put_u32(b, h->index);
+        put_bytes(b, h->bytes, h->len);
+    }
+}
+
+static void put_cooldowns(struct buf *b, const struct engine *e)
+{
+    struct ident **all = table_sorted(&e->cooldowns);
+    uint32_t count = 0;
+    for (size_t i = 0; i < e->cooldowns.count; i++)
+        count += !cooldown_expired(e, (const struct cooldown *)all[i]);
+    put_u32(b, count);
+    for (size_t i = 0; i < e->cooldowns.count; i++) {
+        const struct cooldown *c = (const struct cooldown *)all[i];
+        if (cooldown_expired(e, c))
+            continue;
+        put_u32(b, (uint32_t)c->trigger);
+        put_bytes(b, c->ident.bytes + sizeof(uint32_t), c->ident.len - sizeof(uint32_t));
+        put_i64(b, c->end);
+    }
+    free(all);
+}
+
+static void put_floors(struct buf *b, const struct engine *e)
+{
+    struct ident **all = table_sorted(&e->floors);
+    put_u32(b, (uint32_t)e->floors.count);
+    for (size_t i = 0; i < e->floors.count; i++) {
+        put_bytes(b, all[i]->bytes, all[i]->len);
+        put_i64(b, ((const struct floor *)all[i])->end);
+    }
+    free(all);
+}
+
+void engine_snapshot(const struct engine *e, struct buf *out)
+{
+    struct buf b = {0};
+    put_head(&b, e);
+    put_devices(&b, e);
+    put_streams(&b, e);
+    put_producers(&b, e);
+    put_held(&b, e);
+    put_cooldowns(&b, e);
+    put_floors(&b, e);
+    buf_add(out, SNAPSHOT_MAGIC, SNAPSHOT_MAGIC_LEN);
+    put_u32(out, SNAPSHOT_VERSION);
+    put_u32(out, hash_crc32c(0, b.data, b.len));
+    put_u64(out, b.len);
+    buf_add(out, b.data, b.len);
+    buf_free(&b);
+}

@@ -1,0 +1,182 @@
+/* The engine's state, shared by its files and by nobody else.
+ *
+ * Each stream keeps its keys in a hash table; a key has panes (the aggregates of one grain of time, the greatest common
+ * divisor of `size` and `every`) and, only for windows that were late or fired, records. A window is the panes within
+ * it, merged when it closes. Each device (without watermark_per there is one) has its watermark and, per stream, a
+ * timeline: the panes of all its keys by their start, so that closing and forgetting touch just what closes and goes.
+ */
+#ifndef BELLTOWER_STREAM_ENGINE_STATE_H
+#define BELLTOWER_STREAM_ENGINE_STATE_H
+
+#include "base/slab.h"
+#include "stream/engine/aggregates.h"
+#include "stream/engine/decode.h"
+#include "stream/engine/engine.h"
+#include "stream/engine/table.h"
+#include "stream/engine/windows.h"
+
+#define NEVER  INT64_MAX
+#define BEFORE INT64_MIN /* no time yet */
+
+struct pane {
+    struct pane *next_in_key;    /* younger first; of one start the unbound one first */
+    struct pane *next_in_bucket; /* no order */
+    struct key_row *key;
+    int64_t start;
+    int64_t bound; /* windows with an end up to here do not contain it: they were gone when time was set back. Usually
+                      BEFORE */
+    char *row;     /* behind this struct */
+};
+
+/* What cannot be computed again of a window: late events in it, triggers that it fired. */
+struct window_record {
+    struct window_record *next; /* no order */
+    int64_t end;
+    uint32_t revision;
+    bool dirty;            /* changed since it was published */
+    bool closed;           /* although its end is above the watermark: time was set back */
+    bool fresh;            /* first made by late events, not yet published */
+    unsigned char fired[]; /* bit i: the stream's trigger i */
+};
+
+struct key_row {
+    struct ident ident; /* key_put of its columns */
+    struct pane *panes;
+    struct window_record *records;
+    struct device *device;
+    uint64_t mark; /* see struct engine */
+};
+
+struct bucket {
+    int64_t start;
+    struct pane *panes;
+};
+
+struct timeline {
+    struct bucket *buckets; /* by start, from `first` on */
+    uint32_t first, count, capacity;
+    int64_t closed_to; /* the watermark; while time moves, how far windows have closed */
+    int64_t floor;     /* windows with an end up to here are gone, whatever the watermark says: a version ended them */
+};
+
+struct device {
+    struct ident ident;            /* key_put of the watermark_per fields */
+    int64_t highest, watermark;    /* BEFORE the first event */
+    int64_t highest_event;         /* without what ticks made of it */
+    int64_t target;                /* == watermark, save while time moves */
+    int64_t next_close, next_gone; /* no later than the end of any open window, than any pane's going */
+    bool heard;
+    uint64_t last_offset; /* of the last message with an event of it */
+    int64_t last_received;
+    struct timeline *lines; /* one per stream */
+};
+
+struct stream {
+    const struct app_stream *app;
+    size_t index;
+    int64_t grain;
+    int64_t floor; /* of all devices, see struct timeline */
+    struct row_layout layout;
+    size_t *triggers; /* the app's, on this stream, in its order */
+    size_t trigger_count;
+    size_t *device_columns; /* of the key: the watermark_per fields, in their order */
+    struct table keys;
+    uint64_t closed;
+    size_t closed_records; /* records with `closed` */
+};
+
+struct dirty { /* a closed window that late events changed */
+    struct stream *stream;
+    struct key_row *key;
+    struct window_record *record;
+};
+
+struct closing { /* a key whose window is to be published */
+    struct key_row *key;
+    struct window_record *record; /* or NULL */
+};
+
+struct held { /* an event `ahead` */
+    struct held *next;
+    uint64_t offset;
+    int64_t received;
+    uint32_t index;
+    size_t len;
+    char bytes[];
+};
+
+#define PRODUCER_BITS 1024
+
+struct producer {
+    struct ident ident;             /* its name */
+    struct producer *older, *newer; /* by when it was last heard of in the log */
+    uint64_t highest;
+    uint64_t seen[PRODUCER_BITS / 64]; /* bit i: highest - 1 - i */
+};
+
+struct cooldown {       /* the highest window end at which a trigger fired for a key */
+    struct ident ident; /* the trigger's index in 4 bytes, then the key */
+    struct device *device;
+    size_t trigger;
+    int64_t end;
+};
+
+struct floor {          /* what versions ended: see timeline */
+    struct ident ident; /* the stream's name and a NUL, then the device; without the NUL: all devices */
+    int64_t end;
+};
+
+struct source { /* the value that is being read, for dead letters */
+    uint64_t offset;
+    int64_t received;
+    uint32_t index;
+    struct bytes body;
+};
+
+struct engine {
+    struct app *app;
+    uint32_t version;
+    uint64_t generation;
+    struct slab slab; /* all of keys, panes, records, devices, producers, held events, cooldowns, floors */
+    struct decoder decoder;
+    struct stream *streams; /* app->stream_count */
+
+    struct table devices;
+    struct device *only; /* without watermark_per, once time has begun */
+    int64_t highest;     /* of all events and ticks that counted, for `ahead` */
+    uint64_t event_sequence, result_number, dead_number;
+
+    bool has_last, has_control;
+    uint64_t last_offset; /* of the last message that is no tick */
+    int64_t last_received;
+    uint64_t control_offset; /* of the last control message from the API */
+    int64_t control_received;
+
+    struct table producers;
+    struct producer *oldest, *newest;
+    struct held *held_first, *held_last;
+    size_t held_count, held_messages;
+    struct table cooldowns;
+    size_t cooldown_sweep; /* forget those that have run out when there are as many */
+    struct table floors;
+    struct engine_counters counters;
+
+    /* only while a message is read */
+    const struct engine_sink *sink;
+    struct source source;
+    struct dirty *dirty;
+    size_t dirty_count, dirty_capacity;
+    struct closing *closing; /* what is published together */
+    size_t closing_count, closing_capacity;
+    uint64_t mark; /* a key with this mark is in `closing` already */
+    struct buf key_bytes, ident_bytes, detail, body, trigger_body, id, key_text, fired, strings;
+    struct value *values; /* room for any stream's key, aggregates and selected values */
+    struct arena scratch;
+};
+
+static inline struct row_context row_context_of(struct engine *e)
+{
+    return (struct row_context){&e->slab, e->app->limits.distinct, e->event_sequence};
+}
+
+#endif
