@@ -410,14 +410,27 @@ static bool same_values(const struct expr_ins *a, const struct expr_ins *b)
 }
 
 /* A program in postfix order is the tree, written flat. */
-bool expr_equal(const struct expr *a, const struct expr *b)
+bool expr_same(const struct expr *a, const struct expr *b, expr_same_slot *same_slot, const void *context)
 {
     if (a->type != b->type || a->count != b->count)
         return false;
     for (size_t i = 0; i < a->count; i++) {
         const struct expr_ins *x = &a->code[i], *y = &b->code[i];
-        if (x->fn != y->fn || x->slot != y->slot || x->count != y->count || !same_values(x, y))
+        if (x->fn != y->fn || x->count != y->count || !same_values(x, y))
+            return false;
+        if (x->fn == op_slot && !same_slot(context, x->slot, y->slot))
             return false;
     }
     return true;
+}
+
+static bool same_number(const void *context, size_t a, size_t b)
+{
+    (void)context;
+    return a == b;
+}
+
+bool expr_equal(const struct expr *a, const struct expr *b)
+{
+    return expr_same(a, b, same_number, NULL);
 }

@@ -87,4 +87,8 @@ struct expr {
     const struct expr_ins *code;
 };
 
+/* As expr_equal, but slots are the same if same_slot says so (two files may have their fields in another order). */
+typedef bool expr_same_slot(const void *context, size_t a, size_t b);
+bool expr_same(const struct expr *a, const struct expr *b, expr_same_slot *same_slot, const void *context);
+
 #endif
