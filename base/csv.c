@@ -1,0 +1,306 @@
+#include "base/csv.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define MAX_DEPTH 32 /* of a column's path */
+
+struct cell {
+    const char *p;
+    size_t len;
+};
+
+struct column {
+    char *name;
+    enum value_type type;
+};
+
+/* Columns as the objects they make: a node is a cell or an object of nodes. */
+struct node {
+    const char *name; /* a part of a column's name */
+    size_t len;
+    size_t column;            /* of a cell */
+    size_t first_child, next; /* indexes; 0: none */
+};
+
+struct csv {
+    struct column *columns;
+    size_t column_count;
+    struct node *nodes; /* nodes[0] is the row */
+    size_t node_count;
+    struct cell *cells;
+    struct buf text; /* of cells with quotes in them */
+    struct buf row;
+};
+
+/* ---- a line to cells ---- */
+
+struct reader {
+    const char *at, *end;
+    struct buf *text;
+    const char *error;
+};
+
+static bool unquote(struct reader *r, struct cell *c)
+{
+    size_t begin = r->text->len;
+    for (const char *s = r->at + 1; s < r->end; s++) {
+        if (*s != '"') {
+            buf_add_char(r->text, *s);
+            continue;
+        }
+        if (s + 1 < r->end && s[1] == '"') {
+            buf_add_char(r->text, '"');
+            s++;
+            continue;
+        }
+        *c = (struct cell){r->text->data + begin, r->text->len - begin};
+        r->at = s + 1;
+        if (r->at < r->end && *r->at != ',')
+            r->error = "text behind a closing quote";
+        return !r->error;
+    }
+    r->error = "a quote is not closed on its line";
+    return false;
+}
+
+static bool read_cell(struct reader *r, struct cell *c)
+{
+    if (r->at < r->end && *r->at == '"')
+        return unquote(r, c);
+    const char *comma = memchr(r->at, ',', (size_t)(r->end - r->at)), *end = comma ? comma : r->end;
+    *c = (struct cell){r->at, (size_t)(end - r->at)};
+    if (memchr(r->at, '"', c->len))
+        r->error = "a quote within a cell that does not begin with one";
+    r->at = end;
+    return !r->error;
+}
+
+static const char too_many_cells[] = "too many cells";
+
+/* Room for all text is made before, so that cells do not move. At most `most` cells; -1 on error. */
+static long read_cells(const char *line, size_t len, struct buf *text, struct cell *cells, size_t most,
+                       const char **error)
+{
+    struct reader r = {.at = line, .end = line + len, .text = text};
+    size_t n = 0;
+    buf_clear(text);
+    (void)buf_reserve(text, len + 1);
+    for (;;) {
+        if (n == most)
+            r.error = too_many_cells;
+        if (r.error || !read_cell(&r, &cells[n])) {
+            *error = r.error;
+            return -1;
+        }
+        n++;
+        if (r.at >= r.end)
+            return (long)n;
+        r.at++;
+    }
+}
+
+static size_t without_line_end(const char *line, size_t len)
+{
+    if (len && line[len - 1] == '\n')
+        len--;
+    if (len && line[len - 1] == '\r')
+        len--;
+    return len;
+}
+
+/* ---- the header ---- */
+
+static size_t child_of(struct csv *c, size_t parent, const char *name, size_t len)
+{
+    size_t *link = &c->nodes[parent].first_child;
+    while (*link) {
+        struct node *n = &c->nodes[*link];
+        if (n->len == len && memcmp(n->name, name, len) == 0)
+            return *link;
+        link = &n->next;
+    }
+    size_t child = *link = c->node_count++;
+    c->nodes = mem_resize(c->nodes, c->node_count, sizeof *c->nodes);
+    c->nodes[child] = (struct node){.name = name, .len = len};
+    return child;
+}
+
+static size_t depth_of(const char *path)
+{
+    size_t n = 1;
+    for (; *path; path++)
+        n += *path == '.';
+    return n;
+}
+
+/* A column that has a type is nested by the dots in its name, another is only carried along. */
+static void add_node(struct csv *c, size_t column, bool typed)
+{
+    const char *name = c->columns[column].name;
+    size_t node = 0;
+    if (typed && depth_of(name) <= MAX_DEPTH) {
+        for (const char *dot; (dot = strchr(name, '.')); name = dot + 1)
+            node = child_of(c, node, name, (size_t)(dot - name));
+    }
+    node = child_of(c, node, name, strlen(name)); /* may move the nodes */
+    c->nodes[node].column = column;
+}
+
+static int add_column(struct csv *c, const struct cell *name, const struct csv_type *types, size_t count,
+                      struct err *err)
+{
+    if (!name->len)
+        return err_set(err, ERR_INVALID, "column %zu has no name", c->column_count + 1);
+    if (memchr(name->p, 0, name->len) || !utf8_valid(name->p, name->len))
+        return err_set(err, ERR_INVALID, "the name of column %zu is no text", c->column_count + 1);
+    struct column *column = &c->columns[c->column_count];
+    *column = (struct column){.name = mem_strndup(name->p, name->len), .type = VALUE_STRING};
+    c->column_count++;
+    for (size_t i = 0; i + 1 < c->column_count; i++) {
+        if (strcmp(c->columns[i].name, column->name) == 0)
+            return err_set(err, ERR_INVALID, "column `%.100s` is there twice", column->name);
+    }
+    bool typed = false;
+    for (size_t i = 0; i < count && !typed; i++) {
+        typed = strcmp(types[i].name, column->name) == 0;
+        if (typed)
+            column->type = types[i].type;
+    }
+    add_node(c, c->column_count - 1, typed);
+    return 0;
+}
+
+static int read_header(struct csv *c, const char *line, size_t len, const struct csv_type *types, size_t count,
+                       struct err *err)
+{
+    const char *error = NULL;
+    c->cells = mem_zero(CSV_MAX_COLUMNS, sizeof *c->cells);
+    c->columns = mem_zero(CSV_MAX_COLUMNS, sizeof *c->columns);
+    c->nodes = mem_zero(1, sizeof *c->nodes);
+    c->node_count = 1;
+    long n = read_cells(line, len, &c->text, c->cells, CSV_MAX_COLUMNS, &error);
+    if (n < 0)
+        return err_set(err, ERR_INVALID, "%s", error);
+    for (long i = 0; i < n; i++) {
+        if (add_column(c, &c->cells[i], types, count, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int csv_begin(const char *line, size_t len, const struct csv_type *types, size_t count, struct csv **csv,
+              struct err *err)
+{
+    if (len >= 3 && memcmp(line, "\xEF\xBB\xBF", 3) == 0) {
+        line += 3;
+        len -= 3;
+    }
+    struct csv *c = mem_zero(1, sizeof *c);
+    if (read_header(c, line, without_line_end(line, len), types, count, err) < 0) {
+        csv_free(&c);
+        return err_prefix(err, "CSV header");
+    }
+    *csv = c;
+    return 0;
+}
+
+void csv_free(struct csv **csv)
+{
+    struct csv *c = *csv;
+    if (!c)
+        return;
+    for (size_t i = 0; i < c->column_count; i++)
+        free(c->columns[i].name);
+    free(c->columns);
+    free(c->nodes);
+    free(c->cells);
+    buf_free(&c->text);
+    buf_free(&c->row);
+    free(c);
+    *csv = NULL;
+}
+
+/* ---- a row to JSON ---- */
+
+static bool is_number(const struct cell *c)
+{
+    struct json j = json_begin(c->p, c->len);
+    const char *token;
+    size_t len;
+    return json_number(&j, &token, &len) && len == c->len;
+}
+
+static bool is_word(const struct cell *c, const char *word)
+{
+    return c->len == strlen(word) && strncasecmp(c->p, word, c->len) == 0;
+}
+
+static void write_cell(struct buf *out, const struct cell *c, enum value_type type)
+{
+    if (!c->len)
+        json_w_null(out);
+    else if ((type == VALUE_INT || type == VALUE_FLOAT) && is_number(c))
+        json_w_raw(out, c->p, c->len);
+    else if (type == VALUE_BOOL && (is_word(c, "true") || is_word(c, "false")))
+        json_w_bool(out, c->len == 4);
+    else
+        json_w_string(out, c->p, c->len);
+}
+
+static void write_node(const struct csv *c, size_t node, struct buf *out)
+{
+    const struct node *n = &c->nodes[node];
+    if (node && !n->first_child) {
+        write_cell(out, &c->cells[n->column], c->columns[n->column].type);
+        return;
+    }
+    json_w_open(out, '{');
+    for (size_t child = n->first_child; child; child = c->nodes[child].next) {
+        json_w_string(out, c->nodes[child].name, c->nodes[child].len);
+        buf_add_char(out, ':');
+        write_node(c, child, out);
+    }
+    json_w_close(out, '}');
+}
+
+int csv_row(struct csv *c, const char *line, size_t len, struct buf *out, struct err *err)
+{
+    const char *error = NULL;
+    len = without_line_end(line, len);
+    if (!len)
+        return 0;
+    if (!utf8_valid(line, len))
+        return err_set(err, ERR_INVALID, "the line is no valid UTF-8");
+    long n = read_cells(line, len, &c->text, c->cells, c->column_count, &error);
+    if (n < 0 && error != too_many_cells)
+        return err_set(err, ERR_INVALID, "%s", error);
+    if (n != (long)c->column_count)
+        return err_set(err, ERR_INVALID, "the line has %s cells than the header's %zu", n < 0 ? "more" : "fewer",
+                       c->column_count);
+    buf_clear(&c->row);
+    write_node(c, 0, &c->row);
+    buf_add(out, c->row.data, c->row.len);
+    return 0;
+}
+
+void csv_w_cell(struct buf *out, const char *s, size_t len)
+{
+    bool quoted = false;
+    for (size_t i = 0; i < len && !quoted; i++)
+        quoted = s[i] == ',' || s[i] == '"' || s[i] == '\n' || s[i] == '\r';
+    if (!quoted) {
+        buf_add(out, s, len);
+        return;
+    }
+    buf_add_char(out, '"');
+    for (size_t i = 0; i < len; i++) {
+        if (s[i] == '"')
+            buf_add_char(out, '"');
+        buf_add_char(out, s[i]);
+    }
+    buf_add_char(out, '"');
+}

@@ -1,0 +1,42 @@
+/* The first line is the header, the others are rows: each is refused or becomes one JSON object. */
+#include "base/csv.h"
+#include "base/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void demand(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+static void check_row(struct csv *csv, const char *line, size_t len)
+{
+    struct buf out = {0};
+    struct err err = {0};
+    int rc = csv_row(csv, line, len, &out, &err);
+    demand(rc == 0 ? out.len == 0 || json_valid(out.data, out.len, NULL) : out.len == 0 && err.code == ERR_INVALID);
+    buf_free(&out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct csv_type types[] = {
+        {"a", VALUE_INT}, {"b", VALUE_FLOAT}, {"c", VALUE_BOOL}, {"d.e", VALUE_INT}, {"d.f", VALUE_STRING}};
+    const char *at = (const char *)data, *end = at + size;
+    struct csv *csv = NULL;
+    struct err err;
+    while (at < end) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        size_t len = stop ? (size_t)(stop + 1 - at) : (size_t)(end - at);
+        if (csv)
+            check_row(csv, at, len);
+        else if (csv_begin(at, len, types, 5, &csv, &err) < 0)
+            return 0;
+        at += len;
+    }
+    csv_free(&csv);
+    return 0;
+}

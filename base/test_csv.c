@@ -1,0 +1,149 @@
+#include "base/csv.h"
+#include "base/json.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct csv_type types[] = {
+    {"station_id", VALUE_INT}, {"value", VALUE_FLOAT},   {"isActive", VALUE_BOOL},
+    {"name", VALUE_STRING},    {"device.id", VALUE_INT}, {"device.kind", VALUE_STRING},
+};
+
+static struct csv *begin(const char *header)
+{
+    struct csv *csv = NULL;
+    struct err err;
+    if (csv_begin(header, strlen(header), types, sizeof types / sizeof *types, &csv, &err) < 0)
+        fail_msg("%s", err.text);
+    return csv;
+}
+
+/* The row's bytes come from memory that ends with them. */
+static int row_of(struct csv *csv, const char *line, struct buf *out, struct err *err)
+{
+    size_t len = strlen(line);
+    char *copy = malloc(len ? len : 1);
+    memcpy(copy, line, len);
+    int rc = csv_row(csv, copy, len, out, err);
+    free(copy);
+    return rc;
+}
+
+static void expect(const char *header, const char *line, const char *want)
+{
+    struct csv *csv = begin(header);
+    struct buf out = {0};
+    struct err err;
+    if (row_of(csv, line, &out, &err) < 0)
+        fail_msg("%s: %s", line, err.text);
+    assert_string_equal(buf_cstr(&out), want);
+    csv_free(&csv);
+    buf_free(&out);
+}
+
+static void converts_cells_by_type(void **state)
+{
+    (void)state;
+    const char *header = "station_id,value,isActive,name,other";
+    expect(header, "1,2.5,true,x,7",
+           "{\"station_id\":1,\"value\":2.5,\"isActive\":true,\"name\":\"x\",\"other\":\"7\"}");
+    expect(header, "-1,1e3,FALSE,12,\r\n",
+           "{\"station_id\":-1,\"value\":1e3,\"isActive\":false,\"name\":\"12\",\"other\":null}");
+    expect(header, ",\"\",,,", "{\"station_id\":null,\"value\":null,\"isActive\":null,\"name\":null,\"other\":null}");
+    expect(header, "01,NaN,1,a b, c",
+           "{\"station_id\":\"01\",\"value\":\"NaN\",\"isActive\":\"1\",\"name\":\"a b\",\"other\":\" c\"}");
+    expect("value", "\"1.5\"", "{\"value\":1.5}");
+    expect("value", " 1.5", "{\"value\":\" 1.5\"}");
+    expect("\xEF\xBB\xBFvalue\r\n", "3", "{\"value\":3}");
+}
+
+static void reads_quotes(void **state)
+{
+    (void)state;
+    expect("name,value", "\"a,\"\"b\"\"\",1", "{\"name\":\"a,\\\"b\\\"\",\"value\":1}");
+    expect("\"na\"\"me\",value", "x,1", "{\"na\\\"me\":\"x\",\"value\":1}");
+}
+
+static void nests_paths(void **state)
+{
+    (void)state;
+    expect("device.id,name,device.kind,a.b", "7,n,k,v",
+           "{\"device\":{\"id\":7,\"kind\":\"k\"},\"name\":\"n\",\"a.b\":\"v\"}");
+}
+
+static void refuses_bad_headers(void **state)
+{
+    (void)state;
+    static const char *const headers[] = {"", "a,,b", "a,a", "a,\"b", "a,\"b\"c", "a,b\"c", "a,\xFF"};
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+        struct csv *csv = NULL;
+        struct err err;
+        assert_int_equal(csv_begin(headers[i], strlen(headers[i]), types, 2, &csv, &err), -1);
+        assert_int_equal(err.code, ERR_INVALID);
+        assert_null(csv);
+    }
+    char many[2 * CSV_MAX_COLUMNS + 2];
+    struct csv *csv = NULL;
+    struct err err;
+    memset(many, ',', sizeof many);
+    assert_int_equal(csv_begin(many, sizeof many, NULL, 0, &csv, &err), -1);
+}
+
+static void refuses_bad_rows_and_goes_on(void **state)
+{
+    (void)state;
+    struct csv *csv = begin("station_id,name");
+    struct buf out = {0};
+    struct err err;
+    static const char *const rows[] = {"1",
+                                       "1,2,3",
+                                       "1,\"a",
+                                       "1,\"a\"b",
+                                       "1,a\"b",
+                                       "1,\xC3(",
+                                       "1,\"a\"\"",
+                                       "1,"
+                                       "a,"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (row_of(csv, rows[i], &out, &err) == 0)
+            fail_msg("accepted: %s", rows[i]);
+        assert_int_equal(err.code, ERR_INVALID);
+        assert_int_equal(out.len, 0);
+    }
+    assert_int_equal(row_of(csv, "", &out, &err), 0);
+    assert_int_equal(row_of(csv, "\r\n", &out, &err), 0);
+    assert_int_equal(out.len, 0);
+    assert_int_equal(row_of(csv, "2,b", &out, &err), 0);
+    assert_string_equal(buf_cstr(&out), "{\"station_id\":2,\"name\":\"b\"}");
+    csv_free(&csv);
+    buf_free(&out);
+}
+
+static void writes_cells(void **state)
+{
+    (void)state;
+    struct buf out = {0};
+    csv_w_cell(&out, "plain", 5);
+    csv_w_cell(&out, ";", 1);
+    csv_w_cell(&out, "a,\"b\"\n", 6);
+    assert_string_equal(buf_cstr(&out), "plain;\"a,\"\"b\"\"\n\"");
+    buf_free(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(converts_cells_by_type),
+        cmocka_unit_test(reads_quotes),
+        cmocka_unit_test(nests_paths),
+        cmocka_unit_test(refuses_bad_headers),
+        cmocka_unit_test(refuses_bad_rows_and_goes_on),
+        cmocka_unit_test(writes_cells),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
