@@ -232,7 +232,8 @@ static int64_t next_end(const struct stream *s, const struct timeline *line, int
 
 int64_t next_open_end(const struct stream *s, const struct timeline *line, int64_t after, int64_t limit)
 {
-    int64_t end = next_end(s, line, after);
+    int64_t floor = floor_of(s, line);
+    int64_t end = next_end(s, line, after > floor ? after : floor);
     while (end <= limit && end != NEVER && !open_for_any(s, line, end))
         end = next_end(s, line, end);
     return end <= limit ? end : NEVER;
@@ -246,8 +247,10 @@ int64_t last_kept_end(const struct stream *s, const struct timeline *line)
 int64_t last_open_end(const struct stream *s, const struct timeline *line)
 {
     int64_t last = last_kept_end(s, line), end;
-    if (last <= line->closed_to || open_for_any(s, line, last))
-        return last > line->closed_to ? last : BEFORE;
+    if (last <= line->closed_to || last <= floor_of(s, line))
+        return BEFORE;
+    if (open_for_any(s, line, last))
+        return last;
     last = BEFORE; /* time was set back: some are closed above the watermark */
     for (int64_t after = line->closed_to; (end = next_open_end(s, line, after, NEVER)) != NEVER; after = end)
         last = end;
@@ -284,5 +287,6 @@ static int by_key(const void *a, const void *b)
 
 void closing_sort(struct engine *e)
 {
-    qsort(e->closing, e->closing_count, sizeof *e->closing, by_key);
+    if (e->closing_count)
+        qsort(e->closing, e->closing_count, sizeof *e->closing, by_key);
 }

@@ -9,11 +9,16 @@ static inline struct timeline *timeline_of(const struct stream *s, const struct 
     return &d->lines[s->index];
 }
 
+/* Windows with an end up to here were ended by a version. */
+static inline int64_t floor_of(const struct stream *s, const struct timeline *line)
+{
+    return line->floor > s->floor ? line->floor : s->floor;
+}
+
 /* Windows with an end up to here are gone at the watermark w. */
 static inline int64_t gone_to(const struct stream *s, const struct timeline *line, int64_t w)
 {
-    int64_t by_time = w == BEFORE ? BEFORE : w - s->app->lateness;
-    int64_t floor = line->floor > s->floor ? line->floor : s->floor;
+    int64_t by_time = w == BEFORE ? BEFORE : w - s->app->lateness, floor = floor_of(s, line);
     return by_time > floor ? by_time : floor;
 }
 
