@@ -64,6 +64,12 @@ static size_t quote(char *out, size_t size, const char *text)
     return n;
 }
 
+void log_raw(const char *p, size_t len)
+{
+    ssize_t written = write(log_fd, p, len);
+    (void)written;
+}
+
 void log_line(enum log_level level, const char *fmt, ...)
 {
     if (level < log_level)
@@ -83,8 +89,6 @@ void log_line(enum log_level level, const char *fmt, ...)
     n += (size_t)snprintf(line + n, sizeof line - n, ".%03dZ %s %s message=", (int)(ms % 1000), level_names[level],
                           context);
     n += quote(line + n, sizeof line - n, text);
-    ssize_t written =
-        write(log_fd, line, n); /* one write per line; a full pipe or disk loses lines, never the process */
-    (void)written;
+    log_raw(line, n); /* one write per line; a full pipe or disk loses lines, never the process */
     errno = saved;
 }

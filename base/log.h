@@ -7,6 +7,8 @@
 
 #include "base/err.h"
 
+#include <stddef.h>
+
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 extern enum log_level log_level; /* from BELLTOWER_LOG=debug|info|warn|error; default info */
@@ -14,6 +16,8 @@ extern enum log_level log_level; /* from BELLTOWER_LOG=debug|info|warn|error; de
 /* process: "stream"; tenant may be NULL. Strings are copied. */
 void log_begin(const char *process, const char *tenant);
 void log_line(enum log_level level, const char *fmt, ...) PRINTF(2, 3);
+/* Bytes of another process's log, as they are. */
+void log_raw(const char *p, size_t len);
 /* Appends to this file instead of stderr from now on (NULL: stderr); called again on SIGHUP to reopen. */
 int log_to_file(const char *path, struct err *err) MUSTCHECK;
 

@@ -38,6 +38,8 @@ static void take_result(void *context, const struct engine_result *r)
     char key[KEY_SIZE];
     if (known(c, &c->known_results, r->number))
         return;
+    buf_clear(&c->scratch);
+    buf_add(&c->scratch, r->key.p, r->key.len);
     struct outbox_message m = {.kind = OUT_RESULT,
                                .number = (int64_t)r->number,
                                .exchange = EXCHANGE_RESULTS,
@@ -50,6 +52,7 @@ static void take_result(void *context, const struct engine_result *r)
     header_number(&m, HEADER_EPOCH, c->epoch);
     header_text(&m, HEADER_FIRED, r->fired);
     header_number(&m, HEADER_GENERATION, c->options.generation);
+    header_text(&m, HEADER_KEY, buf_cstr(&c->scratch));
     outbox_add(c->outbox, &m);
 }
 

@@ -3,23 +3,17 @@
 #ifndef BELLTOWER_STREAM_WORKER_H
 #define BELLTOWER_STREAM_WORKER_H
 
-#include "base/runtime.h"
-#include "base/settings.h"
 #include "broker/pair.h"
 #include "coredms/coredms.h"
-#include "base/wire/names.h"
 #include "stream/core.h"
+#include "worker/start.h"
 
 struct worker {
-    struct runtime runtime;
-    struct settings settings;
-    struct credentials credentials;
-    const char *tenant;
-    uint64_t generation;
+    struct worker_start start;
     struct coredms *store; /* NULL until it could be opened */
     struct pair pair;
     struct stream_core *core;
-    char user[NAME_SIZE], queue_events[NAME_SIZE];
+    char queue_events[NAME_SIZE];
     uint64_t checkpoint_number;
     bool exiting;
     int exit_code;

@@ -9,19 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define STORE_OPEN_MS 30000
+
 /* ---- the store ---- */
 
 static int open_store(struct worker *w, struct err *err)
 {
     if (w->store)
         return 0;
-    return coredms_open(w->settings.coredms, w->tenant, COREDMS_WRITES_STREAM, &w->store, err);
+    return coredms_open(w->start.settings.coredms, w->start.tenant, COREDMS_WRITES_STREAM, &w->store, err);
 }
 
 static void blocking(struct worker *w, const char *what)
 {
-    int64_t limit = w->store ? coredms_block_ms(w->store) : 30000;
-    page_blocking(w->runtime.page, what, what ? clock_mono_ms() + limit : 0);
+    worker_blocking(&w->start, what, w->store ? coredms_block_ms(w->store) : STORE_OPEN_MS);
 }
 
 static int load_state(struct worker *w, struct stream_event *e, struct buf *state, char **app, struct err *err)
@@ -29,7 +30,7 @@ static int load_state(struct worker *w, struct stream_event *e, struct buf *stat
     struct checkpoint_head head;
     size_t len;
     uint32_t version;
-    if (open_store(w, err) < 0 || checkpoint_raise(w->store, w->generation, &head, err) < 0)
+    if (open_store(w, err) < 0 || checkpoint_raise(w->store, w->start.generation, &head, err) < 0)
         return -1;
     e->loaded.epoch = head.epoch;
     e->loaded.head = (struct stream_head){.offset = head.offset, .hash = head.message_hash, .saved_ms = head.saved_ms};
@@ -39,7 +40,7 @@ static int load_state(struct worker *w, struct stream_event *e, struct buf *stat
         status = checkpoint_load(w->store, &head, state, err);
         e->loaded.state = (struct bytes){state->data, state->len};
     } else {
-        status = registry_get_app(w->store, w->tenant, 1, app, &len, &version, err);
+        status = registry_get_app(w->store, w->start.tenant, 1, app, &len, &version, err);
         e->loaded.app_text = (struct bytes){*app, status == 0 ? len : 0};
     }
     checkpoint_head_free(&head);
@@ -74,7 +75,7 @@ static int save_state(struct worker *w, const struct stream_effect *effect, stru
     size_t len = effect->save.state.len;
     struct checkpoint_head head = {.epoch = effect->save.epoch,
                                    .number = w->checkpoint_number + (refresh ? 0 : 1),
-                                   .generation = w->generation,
+                                   .generation = w->start.generation,
                                    .chunk_count =
                                        (uint32_t)((len + CHECKPOINT_CHUNK_BYTES - 1) / CHECKPOINT_CHUNK_BYTES),
                                    .bytes = len,
@@ -130,9 +131,10 @@ static void do_connect(struct worker *w, const struct stream_effect *effect)
     struct err err;
     struct stream_event e = {.kind = STREAM_CONNECTED, .op = effect->op};
     struct link_handler handler = worker_handler(w);
-    name_queue(lock, LOCK_STREAM, w->tenant);
-    snprintf(name, sizeof name, "belltower-stream %s", w->tenant);
-    if (pair_open(&w->pair, &w->runtime, &w->settings, &w->credentials, name, lock, &handler, &err) < 0) {
+    name_queue(lock, LOCK_STREAM, w->start.tenant);
+    snprintf(name, sizeof name, "belltower-stream %s", w->start.tenant);
+    if (pair_open(&w->pair, &w->start.runtime, &w->start.settings, &w->start.credentials, name, lock, &handler, &err) <
+        0) {
         log_warn("%s", err.text);
         e.err = &err;
     } else {
@@ -167,12 +169,12 @@ static void lost(struct worker *w, const struct err *err)
 static void do_consume(struct worker *w, const struct stream_effect *effect)
 {
     struct err err;
-    page_blocking(w->runtime.page, "attaching to the log", clock_mono_ms() + 2 * LINK_CALL_MS);
+    page_blocking(w->start.runtime.page, "attaching to the log", clock_mono_ms() + 2 * LINK_CALL_MS);
     int status = w->pair.consumer
                      ? link_consume(w->pair.consumer, w->queue_events, effect->offset < 0 ? LINK_FIRST : LINK_OFFSET,
                                     effect->offset, WORKER_PREFETCH, &err)
                      : err_set(&err, ERR_UNAVAILABLE, "broker: the connection is gone");
-    page_blocking(w->runtime.page, NULL, 0);
+    page_blocking(w->start.runtime.page, NULL, 0);
     if (status < 0)
         lost(w, &err);
 }
@@ -190,7 +192,7 @@ static void do_send(struct worker *w)
     struct err err;
     int64_t now = clock_wall_ms();
     while (w->pair.publisher && (m = stream_core_send(w->core))) {
-        if (pair_send(&w->pair, m, w->user, now, &err) < 0) {
+        if (pair_send(&w->pair, m, w->start.user, now, &err) < 0) {
             lost(w, &err);
             return;
         }
@@ -201,7 +203,7 @@ static void do_exit(struct worker *w, const struct stream_effect *effect)
 {
     w->exiting = true;
     w->exit_code = effect->code;
-    page_set_state(w->runtime.page, PAGE_DRAINING, effect->words);
+    page_set_state(w->start.runtime.page, PAGE_DRAINING, effect->words);
     if (effect->code != EXIT_DONE)
         log_error("%s", effect->words);
 }
@@ -218,7 +220,7 @@ void worker_effects(struct worker *w)
             do_connect(w, &effect);
             break;
         case STREAM_DISCONNECT:
-            pair_close(&w->pair, &w->runtime);
+            pair_close(&w->pair, &w->start.runtime);
             break;
         case STREAM_READ_TAIL:
             do_read_tail(w, &effect);

@@ -101,7 +101,7 @@ static void write_detail(struct worker *w, const struct stream_status *s, const 
     detail_triggers(w, b);
     detail_dead(w, info, b);
     json_w_close(b, '}');
-    page_set_detail(w->runtime.page, b);
+    page_set_detail(w->start.runtime.page, b);
 }
 
 static void put_counters(struct status_page *p, const struct engine_counters *n)
@@ -124,7 +124,7 @@ static void put_counters(struct status_page *p, const struct engine_counters *n)
 static void put_engine(struct worker *w, const struct engine_info *info)
 {
     const struct engine *engine = stream_core_engine(w->core);
-    struct status_page *p = w->runtime.page;
+    struct status_page *p = w->start.runtime.page;
     uint64_t open = 0, keys = 0;
     for (size_t i = 0; i < engine_app(engine)->stream_count; i++) {
         struct engine_stream_info s;
@@ -143,7 +143,7 @@ static void put_engine(struct worker *w, const struct engine_info *info)
 
 static void put_status(struct worker *w, const struct stream_status *s)
 {
-    struct status_page *p = w->runtime.page;
+    struct status_page *p = w->start.runtime.page;
     page_set(p, M_OFFSET, s->offset);
     page_set(p, M_CHECKPOINTS, s->checkpoints);
     page_set(p, M_CHECKPOINT_MS, s->checkpoint_ms);
@@ -161,7 +161,7 @@ void worker_page(struct worker *w)
     struct stream_status s;
     struct engine_info info;
     stream_core_status(w->core, &s);
-    page_set_state(w->runtime.page, s.state, s.words);
+    page_set_state(w->start.runtime.page, s.state, s.words);
     put_status(w, &s);
     if (!stream_core_engine(w->core))
         return;

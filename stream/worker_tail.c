@@ -67,13 +67,13 @@ static int publish_marker(struct worker *w, struct tail *t, const char *exchange
 {
     char key[NAME_SIZE], body[128];
     uint64_t tag;
-    snprintf(key, sizeof key, "%s.start", w->tenant);
-    snprintf(body, sizeof body, "{\"tenant_id\":\"%s\",\"marker\":\"%s\"}", w->tenant, t->marker);
+    snprintf(key, sizeof key, "%s.start", w->start.tenant);
+    snprintf(body, sizeof body, "{\"tenant_id\":\"%s\",\"marker\":\"%s\"}", w->start.tenant, t->marker);
     const struct link_publish m = {.exchange = exchange,
                                    .key = key,
                                    .message_id = t->marker,
                                    .type = CONTROL_START,
-                                   .user_id = w->user,
+                                   .user_id = w->start.user,
                                    .content_type = "application/json",
                                    .timestamp = clock_wall_ms() / 1000,
                                    .body = body,
@@ -103,7 +103,7 @@ static int read_on(struct worker *w, struct tail *t, struct err *err)
             limit = clock_mono_ms() + TAIL_LIMIT_MS;
         if (clock_mono_ms() > limit)
             return err_set(err, ERR_TIMEOUT, "broker: the start marker did not come back");
-        page_beat(w->runtime.page);
+        page_beat(w->start.runtime.page);
         if (!t->found && !more)
             poll(&p, 1, RUNTIME_TURN_MS);
     }
@@ -115,26 +115,26 @@ int worker_read_tail(struct worker *w, const char *exchange, int64_t since_ms, i
 {
     char queue[NAME_SIZE], name[NAME_SIZE];
     unsigned char nonce[8];
-    struct tail t = {.user = w->user, .generation = w->generation};
+    struct tail t = {.user = w->start.user, .generation = w->start.generation};
     random_bytes(nonce, sizeof nonce);
     snprintf(t.marker, sizeof t.marker, "start:%" PRId64 ":%02x%02x%02x%02x", clock_wall_ms(), nonce[0], nonce[1],
              nonce[2], nonce[3]);
-    snprintf(name, sizeof name, "belltower-stream %s reads its tail", w->tenant);
-    const struct link_options o = {.address = w->settings.broker,
-                                   .user = w->credentials.user,
-                                   .password = w->credentials.password,
+    snprintf(name, sizeof name, "belltower-stream %s reads its tail", w->start.tenant);
+    const struct link_options o = {.address = w->start.settings.broker,
+                                   .user = w->start.credentials.user,
+                                   .password = w->start.credentials.password,
                                    .name = name,
                                    .publisher = true,
                                    .handler = {.context = &t, .delivery = on_delivery, .returned = on_returned}};
-    page_blocking(w->runtime.page, "connecting to the broker", clock_mono_ms() + 6 * LINK_CALL_MS);
+    page_blocking(w->start.runtime.page, "connecting to the broker", clock_mono_ms() + 6 * LINK_CALL_MS);
     int status = link_connect(&o, &t.link, err);
     if (status == 0)
         status = publish_marker(w, &t, exchange, err);
-    name_queue(queue, exchange, w->tenant);
+    name_queue(queue, exchange, w->start.tenant);
     int64_t seconds = since_ms > 0 ? since_ms / 1000 : 0;
     if (status == 0)
         status = link_consume(t.link, queue, seconds ? LINK_TIME : LINK_FIRST, seconds, TAIL_PREFETCH, err);
-    page_blocking(w->runtime.page, NULL, 0);
+    page_blocking(w->start.runtime.page, NULL, 0);
     if (status == 0)
         status = read_on(w, &t, err);
     link_close(&t.link);

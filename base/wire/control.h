@@ -16,6 +16,7 @@
 
 /* Headers of our messages. */
 #define HEADER_NUMBER     "x-number"     /* int64 */
+#define HEADER_KEY        "x-key"        /* of results: the key text, see docs/formats.md */
 #define HEADER_EPOCH      "x-epoch"      /* int64 */
 #define HEADER_GENERATION "x-generation" /* int64 */
 #define HEADER_FIRED      "x-fired"      /* names of triggers, comma between */

@@ -1,0 +1,236 @@
+#include "tenants/supervisor/policy.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DENIED_MS     30000 /* a refused password is not tried again quickly */
+#define SUPERSEDED_MS 15000 /* the other's lease */
+
+const char *child_state_name(int state)
+{
+    static const char *const names[] = {"stopped",  "waiting", "starting", "up",
+                                        "stopping", "killed",  "failing",  "parked"};
+    return state >= 0 && state < CHILD_STATE_COUNT ? names[state] : "?";
+}
+
+/* Which moves are legal: everything else is a bug of ours. */
+static const bool legal[CHILD_STATE_COUNT][CHILD_STATE_COUNT] = {
+    [CHILD_STOPPED] = {[CHILD_WAITING] = true},
+    [CHILD_WAITING] = {[CHILD_STOPPED] = true, [CHILD_STARTING] = true, [CHILD_WAITING] = true},
+    [CHILD_STARTING] = {[CHILD_UP] = true,
+                        [CHILD_STOPPING] = true,
+                        [CHILD_KILLED] = true,
+                        [CHILD_WAITING] = true,
+                        [CHILD_FAILING] = true,
+                        [CHILD_PARKED] = true,
+                        [CHILD_STOPPED] = true},
+    [CHILD_UP] = {[CHILD_STOPPING] = true,
+                  [CHILD_KILLED] = true,
+                  [CHILD_WAITING] = true,
+                  [CHILD_FAILING] = true,
+                  [CHILD_PARKED] = true,
+                  [CHILD_STOPPED] = true},
+    [CHILD_STOPPING] = {[CHILD_KILLED] = true, [CHILD_STOPPED] = true, [CHILD_WAITING] = true},
+    [CHILD_KILLED] = {[CHILD_STOPPED] = true, [CHILD_WAITING] = true, [CHILD_FAILING] = true},
+    [CHILD_FAILING] = {[CHILD_WAITING] = true, [CHILD_STOPPED] = true},
+    [CHILD_PARKED] = {[CHILD_WAITING] = true, [CHILD_STOPPED] = true},
+};
+
+static void child_set_state(struct child_policy *c, enum child_state to, int64_t now)
+{
+    if (!legal[c->state][to])
+        abort();
+    c->state = to;
+    c->since = now;
+    c->deadline = INT64_MAX;
+    switch (to) {
+    case CHILD_STARTING:
+        c->starts++;
+        c->ready_at = 0;
+        c->beat = 0;
+        c->beat_at = now;
+        c->deadline = now + READY_MS;
+        break;
+    case CHILD_UP:
+        c->ready_at = now;
+        break;
+    case CHILD_STOPPING:
+        c->deadline = now + DRAIN_MS;
+        break;
+    default:
+        break;
+    }
+}
+
+bool policy_own_fault(int code, int signal)
+{
+    if (signal)
+        return true;
+    return code == EXIT_FAULT || code == EXIT_OOM || code == EXIT_USAGE || code > EXIT_SUPERSEDED;
+}
+
+static void start_at(struct child_policy *c, int64_t at, int64_t now)
+{
+    child_set_state(c, CHILD_WAITING, now);
+    c->next_start = at;
+}
+
+/* Exponential, with full jitter: anything from half of it to all of it. */
+static int64_t backoff(const struct child_policy *c, uint32_t random)
+{
+    int64_t ms = BACKOFF_FIRST_MS;
+    for (uint32_t i = 1; i < c->failures && ms < BACKOFF_MAX_MS; i++)
+        ms *= 2;
+    if (ms > BACKOFF_MAX_MS)
+        ms = BACKOFF_MAX_MS;
+    return ms / 2 + (int64_t)(random % (uint32_t)(ms / 2 + 1));
+}
+
+static bool crash_loop(struct child_policy *c, int64_t now)
+{
+    memmove(c->faults, c->faults + 1, sizeof c->faults - sizeof *c->faults);
+    c->faults[CRASH_LOOP_COUNT] = now;
+    return c->faults[0] != 0 && now - c->faults[0] <= CRASH_LOOP_MS;
+}
+
+/* How long an exit that is nobody's fault waits. */
+static int64_t patience(const struct child_policy *c, int code, uint32_t random)
+{
+    if (code == EXIT_DENIED)
+        return DENIED_MS;
+    return code == EXIT_SUPERSEDED ? SUPERSEDED_MS : backoff(c, random);
+}
+
+static void exited(struct child_policy *c, const struct child_event *e, int64_t now)
+{
+    bool by_us = c->state == CHILD_STOPPING || (c->state == CHILD_KILLED && !c->wanted);
+    if (c->ready_at && now - c->ready_at >= HEALTHY_MS)
+        c->failures = 0;
+    if (!c->wanted) {
+        child_set_state(c, CHILD_STOPPED, now);
+        return;
+    }
+    if (by_us) { /* wanted again meanwhile */
+        start_at(c, now, now);
+        return;
+    }
+    if (!e->signal && (e->code == EXIT_CONFIG || e->code == EXIT_STOPPED)) {
+        child_set_state(c, CHILD_PARKED, now);
+        return;
+    }
+    c->failures++;
+    if (policy_own_fault(e->code, e->signal) && crash_loop(c, now)) {
+        child_set_state(c, CHILD_FAILING, now);
+        return;
+    }
+    start_at(c, now + patience(c, e->signal ? EXIT_FAULT : e->code, e->random), now);
+}
+
+static enum child_action want(struct child_policy *c, int64_t now)
+{
+    c->wanted = true;
+    if (c->state == CHILD_STOPPED)
+        start_at(c, now, now);
+    return ACTION_NONE;
+}
+
+static enum child_action unwant(struct child_policy *c, int64_t now)
+{
+    c->wanted = false;
+    c->failures = 0;
+    memset(c->faults, 0, sizeof c->faults);
+    switch (c->state) {
+    case CHILD_STARTING:
+    case CHILD_UP:
+        child_set_state(c, CHILD_STOPPING, now);
+        return ACTION_TERM;
+    case CHILD_WAITING:
+    case CHILD_FAILING:
+    case CHILD_PARKED:
+        child_set_state(c, CHILD_STOPPED, now);
+        return ACTION_NONE;
+    default:
+        return ACTION_NONE;
+    }
+}
+
+static enum child_action retry(struct child_policy *c, int64_t now)
+{
+    c->failures = 0;
+    memset(c->faults, 0, sizeof c->faults);
+    bool parked = c->state == CHILD_FAILING || c->state == CHILD_PARKED;
+    if (c->wanted && (parked || c->state == CHILD_WAITING))
+        start_at(c, now, now);
+    return ACTION_NONE;
+}
+
+static void look_at_page(struct child_policy *c, const struct child_event *e, int64_t now)
+{
+    if (e->beat != c->beat) {
+        c->beat = e->beat;
+        c->beat_at = now;
+    }
+    if (c->state != CHILD_STARTING)
+        return;
+    if (e->page_state == PAGE_READY || e->page_state == PAGE_PAUSED)
+        child_set_state(c, CHILD_UP, now);
+    else if (e->page_state == PAGE_WAITING) /* for a broker or store: no deadline, the heartbeat still counts */
+        c->deadline = now + READY_MS;
+}
+
+static enum child_action look(struct child_policy *c, const struct child_event *e, int64_t now)
+{
+    if (c->state == CHILD_WAITING)
+        return now >= c->next_start ? ACTION_SPAWN : ACTION_NONE;
+    if (c->state == CHILD_STARTING || c->state == CHILD_UP)
+        look_at_page(c, e, now);
+    bool watched = c->state == CHILD_STARTING || c->state == CHILD_UP;
+    bool lost = watched && now - c->beat_at > HEARTBEAT_LOST_MS && now > e->blocked_until;
+    bool late =
+        (c->state == CHILD_STARTING || c->state == CHILD_STOPPING) && now >= c->deadline && now > e->blocked_until;
+    if (c->state == CHILD_STOPPING)
+        late = now >= c->deadline;
+    if (!lost && !late)
+        return ACTION_NONE;
+    child_set_state(c, CHILD_KILLED, now);
+    return ACTION_KILL;
+}
+
+enum child_action policy_step(struct child_policy *c, const struct child_event *e, int64_t now)
+{
+    switch (e->kind) {
+    case CHILD_WANT:
+        return want(c, now);
+    case CHILD_UNWANT:
+        return unwant(c, now);
+    case CHILD_SPAWNED:
+        child_set_state(c, CHILD_STARTING, now);
+        return ACTION_NONE;
+    case CHILD_SPAWN_FAILED:
+        c->failures++;
+        start_at(c, now + backoff(c, e->random), now);
+        return ACTION_NONE;
+    case CHILD_LOOK:
+        return look(c, e, now);
+    case CHILD_EXITED:
+        exited(c, e, now);
+        return ACTION_NONE;
+    case CHILD_RETRY:
+        return retry(c, now);
+    }
+    abort();
+}
+
+int64_t policy_wake(const struct child_policy *c)
+{
+    switch (c->state) {
+    case CHILD_WAITING:
+        return c->next_start;
+    case CHILD_STARTING:
+    case CHILD_UP:
+    case CHILD_STOPPING:
+        return c->deadline < c->beat_at + HEARTBEAT_LOST_MS ? c->deadline : c->beat_at + HEARTBEAT_LOST_MS;
+    default:
+        return INT64_MAX;
+    }
+}
