@@ -1,21 +1,25 @@
 /* CoreDMS: the store of tenants, checkpoints, results, runs and reports. One interface; `sqlite:DIR` (linked in) and
- * `mongodb://...` (a module, loaded only for such a URI) pass the same contract tests (coredms/contract_tests.c), as
- * does memory: (for tests).
+ * `mongodb://...` (a module, loaded only for such a URI) pass the same contract tests (coredms/contract_tests.c).
+ * Their tables and documents: docs/formats.md.
  *
  * Who writes what (one writing process per SQLite file): the API the registry (registry.db), a tenant's stream worker
  * its checkpoints (stream.db), its batch worker its history (batch.db). Everybody may read everything.
  *
- * Errors of all calls: ERR_UNAVAILABLE (server or file away, locked: try again later), ERR_FULL (disk), ERR_FENCED,
- * ERR_NOT_FOUND, ERR_EXISTS, ERR_CONFLICT, ERR_UNKNOWN (it may have happened: every write here may be repeated with the
- * same arguments), ERR_INTERNAL. On failure nothing has changed, save after ERR_UNKNOWN. Texts are UTF-8; times UTC ms;
- * strings given are copied, strings received are freed by the *_free named with the struct. No call is thread-safe on
- * one handle; one handle per thread. */
+ * Errors of all calls: ERR_UNAVAILABLE (server or file away, locked: try again later on the same handle), ERR_FULL
+ * (disk, or the file system is read-only), ERR_DENIED (permissions, credentials), ERR_FENCED, ERR_NOT_FOUND,
+ * ERR_EXISTS, ERR_CONFLICT, ERR_INVALID (an argument, the URI, a cursor; a file that is no database of ours or of a
+ * newer version), ERR_UNKNOWN (it may have happened: every write here may be repeated with the same arguments),
+ * ERR_INTERNAL. On failure nothing has changed, save after ERR_UNKNOWN; outputs are untouched. Texts are UTF-8; times
+ * UTC ms; strings given are copied, strings received are freed by the *_free named with the struct. No call is
+ * thread-safe on one handle; one handle per thread. Handles do not survive fork. A call that writes what the handle was
+ * not opened for is ERR_INTERNAL; so is one about a tenant's own data on a handle opened without one. */
 #ifndef BELLTOWER_COREDMS_H
 #define BELLTOWER_COREDMS_H
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/value.h"
+#include "coredms/rows.h"
 #include "tenants/app/expr.h"
 
 struct coredms;
@@ -27,14 +31,17 @@ enum coredms_writes {
     COREDMS_WRITES_BATCH = 4
 };
 
-/* uri: "sqlite:DIR", "mongodb://...", "mongodb+srv://...", "memory:NAME". tenant: NULL for the registry alone. Opening
- * creates and migrates what this handle writes. For reading, what does not exist yet reads as empty. */
+/* uri: "sqlite:DIR", "mongodb://...", "mongodb+srv://...". tenant: NULL for the registry alone. Opening creates and
+ * migrates what this handle writes. For reading, what does not exist yet reads as empty (ERR_NOT_FOUND where one thing
+ * is asked for). A MongoDB server that is away does not fail the opening, but the calls. */
 int coredms_open(const char *uri, const char *tenant, unsigned writes, struct coredms **db, struct err *err) MUSTCHECK;
 void coredms_close(struct coredms **db);
 /* Can the store be reached and, if it writes, written to now? */
 int coredms_ping(struct coredms *db, struct err *err) MUSTCHECK;
 /* Longest time that one call may block, in ms (for page_blocking). */
 int64_t coredms_block_ms(const struct coredms *db);
+/* Housekeeping while idle (SQLite: folds the write-ahead log back into the file); worth a call a minute. */
+int coredms_idle(struct coredms *db, struct err *err) MUSTCHECK;
 
 /* ================= registry ================= */
 enum tenant_state { TENANT_CREATING, TENANT_RUNNING, TENANT_PAUSED, TENANT_REMOVING };
@@ -50,18 +57,19 @@ struct tenant_row {
 };
 void tenant_row_free(struct tenant_row *row); /* its strings */
 
-/* Inserts a tenant with app version 1 and the next generation of that name (set in row->generation). ERR_EXISTS if
- * there is one. */
+/* Inserts a tenant with app version 1 (row->version is not read) and the next generation of that name (set in
+ * row->generation). ERR_EXISTS if there is one. */
 int registry_add(struct coredms *db, struct tenant_row *row, const char *app_text, size_t app_len,
                  struct err *err) MUSTCHECK;
 int registry_get(struct coredms *db, const char *tenant, struct tenant_row *row, struct err *err) MUSTCHECK;
 /* All tenants by name; *rows is the caller's to free (each row and the array). */
 int registry_list(struct coredms *db, struct tenant_row **rows, size_t *count, struct err *err) MUSTCHECK;
+/* ERR_CONFLICT for another state once it is TENANT_REMOVING: there is no way back. */
 int registry_set_state(struct coredms *db, const char *tenant, enum tenant_state state, bool keep_data,
                        struct err *err) MUSTCHECK;
 int registry_set_token(struct coredms *db, const char *tenant, const char *token_hash, struct err *err) MUSTCHECK;
 /* Adds app version row.version + 1, if the present version is expected_version (else ERR_CONFLICT); title may change
- * with it. */
+ * with it (NULL: stays). */
 int registry_add_app(struct coredms *db, const char *tenant, uint32_t expected_version, const char *title,
                      const char *text, size_t len, uint32_t *version, struct err *err) MUSTCHECK;
 /* An app version of the tenant's generation; version 0 = the present one. *text NUL-terminated, the caller's to free().
@@ -69,21 +77,24 @@ int registry_add_app(struct coredms *db, const char *tenant, uint32_t expected_v
 int registry_get_app(struct coredms *db, const char *tenant, uint32_t version, char **text, size_t *len,
                      uint32_t *version_found, struct err *err) MUSTCHECK;
 /* Whether the version's control message is known to be in the log (API's bookkeeping: published until confirmed, again
- * at its start). */
+ * at its start). Version 1 needs none and counts as published. */
 int registry_app_published(struct coredms *db, const char *tenant, uint32_t version, struct err *err) MUSTCHECK;
 int registry_app_unpublished(struct coredms *db, const char *tenant, uint32_t *version,
                              struct err *err) MUSTCHECK; /* lowest; 0 = none */
-/* Ends a TENANT_REMOVING: its row and app versions go; only the generation counter of the name stays. No-op if gone. */
+/* Ends a TENANT_REMOVING: its row, app versions and requests go; only the generation counter of the name stays. No-op
+ * if gone; ERR_CONFLICT in another state. */
 int registry_drop(struct coredms *db, const char *tenant, struct err *err) MUSTCHECK;
-/* Checkpoints and history of a tenant go (its workers must have ended). No-op if gone. */
+/* Checkpoints and history of a tenant go (its workers must have ended); for handles with COREDMS_WRITES_REGISTRY. No-op
+ * if gone; a purge that failed half-way is repeated. */
 int coredms_purge(struct coredms *db, const char *tenant, struct err *err) MUSTCHECK;
 
 /* ================= checkpoints (stream worker) ================= */
 #define CHECKPOINT_CHUNK_BYTES (1024 * 1024)
 
 struct checkpoint_head {
-    uint64_t epoch;  /* who may replace it */
-    uint64_t number; /* of this checkpoint; with the epoch it names its chunks */
+    uint64_t epoch;       /* who may replace it */
+    uint64_t number;      /* of this checkpoint; with state_epoch it names its chunks */
+    uint64_t state_epoch; /* the epoch that wrote its chunks; set by the store, not read by checkpoint_save */
     uint64_t generation;
     uint32_t chunk_count;
     uint64_t bytes;        /* of all chunks */
@@ -97,39 +108,24 @@ struct checkpoint_head {
 void checkpoint_head_free(struct checkpoint_head *head);
 
 /* Raises the epoch of (tenant), then reads the head: after this no writer of a lower epoch can save. Creates it at the
- * first time (number 0, chunk_count 0, offset -1). A head of a lower generation is set back to that state; of a higher
- * one: ERR_FENCED. */
+ * first time (number 0, chunk_count 0, offset -1, info "{}"). A head of a lower generation is set back to that state
+ * (its epoch still rises); of a higher one: ERR_FENCED. */
 int checkpoint_raise(struct coredms *db, uint64_t generation, struct checkpoint_head *head, struct err *err) MUSTCHECK;
 /* The head as it is (readers). ERR_NOT_FOUND before the first. */
 int checkpoint_head(struct coredms *db, struct checkpoint_head *head, struct err *err) MUSTCHECK;
-/* The chunks that head names, concatenated into out (replaced). ERR_NOT_FOUND if one is missing. */
+/* The chunks that head names, concatenated into out (replaced). ERR_NOT_FOUND if one is missing or cut (a newer save
+ * may have replaced them since the head was read). */
 int checkpoint_load(struct coredms *db, const struct checkpoint_head *head, struct buf *out, struct err *err) MUSTCHECK;
 /* One atomic change: chunks first (named (epoch, number), never reused), then the head, filtered on its epoch
- * (ERR_FENCED if another is there); chunks of older numbers go afterwards. state may be NULL (length 0) with
- * head->number unchanged: only offset, info, lease change (head-only refresh). */
+ * (ERR_FENCED if another is there); chunks of older numbers go afterwards. state may be NULL (length 0) when there is
+ * nothing new to say: then only offset, message_hash, saved_ms, lease_ms and info change (number, chunk_count and bytes
+ * are not read). chunk_count and bytes of a save must fit len (ERR_INVALID). */
 int checkpoint_save(struct coredms *db, const struct checkpoint_head *head, const void *state, size_t len,
                     struct err *err) MUSTCHECK;
 
 /* ================= history (batch worker) ================= */
-struct result_row {
-    uint64_t generation;
-    uint32_t revision;
-    int64_t number;           /* x-number */
-    const char *stream, *key; /* key text: JSON array of the key's values */
-    int64_t window_start, window_end;
-    const char *body; /* the result message: one flat JSON object */
-    size_t body_len;
-};
-
-struct source { /* how far a queue has been stored; changes in the same transaction as what came from it, or guarded so
-                   that it makes no difference */
-    uint64_t epoch; /* of the batch worker */
-    uint64_t generation;
-    int64_t offset;    /* last stored message of the queue; -1 = none */
-    int64_t number;    /* last stored x-number; 0 = none */
-    int64_t stored_ms; /* wall */
-};
-/* Raises the batch worker's epoch, then reads. Lower generation: set back to offset -1... number 0. */
+/* Raises the batch worker's epoch, then reads. Lower generation: set back to offset -1, number 0; higher: ERR_FENCED.
+ */
 int history_raise(struct coredms *db, uint64_t generation, struct source *source, struct err *err) MUSTCHECK;
 int history_source(struct coredms *db, struct source *source,
                    struct err *err) MUSTCHECK; /* zeros and -1 before the first */
@@ -141,23 +137,29 @@ int history_put(struct coredms *db, const struct result_row *rows, size_t count,
 struct history_filter {
     const char *stream;
     int64_t from, to;              /* windows that start in [from, to) */
-    const struct expr_name *names; /* equal-filters on columns of the body (key fields) */
+    const struct expr_name *names; /* equal-filters on columns of the body (key fields); a null value asks for null */
     const struct value *values;
     size_t filter_count;
 };
 /* Rows in the order (window_start, key text by bytes). cursor: NULL = from the beginning, else what *next gave; *next:
  * NULL = no more, else free() it. Each row's pointers are borrowed during the callback; returning false stops (no *next
- * then). */
+ * then). next may be NULL. The callback may take its time: nothing is locked meanwhile. */
 typedef bool history_each(void *context, const struct result_row *row);
 int history_query(struct coredms *db, const struct history_filter *filter, size_t limit, const char *cursor,
                   char **next, history_each *each, void *context, struct err *err) MUSTCHECK;
 /* The latest window_end stored of a stream; ERR_NOT_FOUND if none. */
 int history_latest(struct coredms *db, const char *stream, int64_t *window_end, struct err *err) MUSTCHECK;
 
+/* The value of a result's column: `name` in the object `body`, null if it is missing or not of that type (an int does
+ * as a float). A string's bytes go to out->s, borrowed from scratch (replaced). */
+struct value coredms_column(const char *body, size_t len, const char *name, enum value_type type, struct buf *scratch);
+
 /* Grouping pushed down to the store. by: columns of the body; aggs: kind in {count, sum, min, max, avg}, over column
  * (NULL for count()) of `type`. Rows come ordered by value_compare over `by`. A row's values: by columns, then aggs;
  * design.md's table holds for empty and null, int sums that overflow are null. bucket_ms > 0 adds a leading column: the
- * start of the bucket (window_start floored to it). */
+ * start of the bucket (window_start floored to it). A value of another type than the declared one counts as null (an
+ * int does as a float, and an integral float as an int). Where no row matches there is no group, even with by_count 0.
+ */
 struct history_agg {
     enum agg_kind kind;
     const char *column;
@@ -169,60 +171,43 @@ struct history_group {
     size_t by_count;
     const struct history_agg *aggs;
     size_t agg_count;
+    int64_t bucket_ms; /* 0 = no buckets */
 };
+/* Borrowed during the call; false stops. */
 typedef bool group_each(void *context, const struct value *values, size_t count);
 /* deadline_mono_ms: ERR_TIMEOUT past it (checked by the store). */
 int history_group(struct coredms *db, const struct history_group *group, int64_t deadline_mono_ms, group_each *each,
                   void *context, struct err *err) MUSTCHECK;
 
 /* ---- runs and reports ---- */
-enum run_state { RUN_QUEUED, RUN_RUNNING, RUN_DONE, RUN_FAILED, RUN_SKIPPED, RUN_STATE_COUNT };
-enum run_cause { RUN_ON_DEMAND, RUN_ON_TRIGGER, RUN_ON_SCHEDULE };
-const char *run_state_name(int state); /* "queued" */
-const char *run_cause_name(int cause); /* "on-demand", "trigger", "schedule" */
-
-struct run_row {
-    char *id, *job;
-    enum run_cause cause;
-    enum run_state state;
-    uint64_t generation;
-    uint32_t version;      /* of the app, fixed when the run is taken */
-    int64_t from, to;      /* windows that start in [from, to); both -1 until fixed */
-    int64_t after_number;  /* results up to this number must be stored first (trigger); 0 = none */
-    int64_t wait_until_ms; /* wall: a scheduled run waits for completeness until then; 0 = does not */
-    int64_t created_ms, started_ms, ended_ms; /* wall; 0 = not yet */
-    bool complete, published;
-    int64_t row_count; /* of its report */
-    char *request;     /* JSON: the trigger message or the request; NULL */
-    char *error;       /* why it failed or was skipped; NULL */
-};
-void run_row_free(struct run_row *row);
-
-/* Inserts unless the id exists (any job): *inserted tells. */
+/* Inserts unless the id exists (any job): *inserted tells. After ERR_UNKNOWN a repetition may say false of its own row.
+ */
 int run_insert(struct coredms *db, const struct run_row *row, bool *inserted, struct err *err) MUSTCHECK;
-/* Replaces the row of that id (all fields); with report != NULL stores it in the same transaction, guarded by the batch
- * epoch. */
+/* Replaces the row of that id (all fields); with report != NULL its report, in one atomic change, guarded by the batch
+ * epoch (ERR_FENCED). ERR_NOT_FOUND if there is no such row. */
 int run_update(struct coredms *db, const struct run_row *row, uint64_t epoch, const char *report, size_t report_len,
                struct err *err) MUSTCHECK;
 int run_get(struct coredms *db, const char *id, struct run_row *row, struct err *err) MUSTCHECK;
-int run_report(struct coredms *db, const char *id, char **report, size_t *len, struct err *err) MUSTCHECK; /* free() */
+/* NUL-terminated; free(). ERR_NOT_FOUND if the run or its report is missing. */
+int run_report(struct coredms *db, const char *id, char **report, size_t *len, struct err *err) MUSTCHECK;
 /* Newest first; job, cause < 0, state < 0 = all; cursor as in history_query. */
 int run_list(struct coredms *db, const char *job, int cause, int state, size_t limit, const char *cursor,
              struct run_row **rows, size_t *count, char **next, struct err *err) MUSTCHECK;
 /* Runs that are queued or running, and those done but not published: what a batch worker goes on with; oldest first. */
 int run_pending(struct coredms *db, struct run_row **rows, size_t *count, struct err *err) MUSTCHECK;
-/* The latest period end that a schedule of job has a run for; ERR_NOT_FOUND if none. */
+/* The latest period end (`to`) that a schedule of job has had a run for, expired ones too; ERR_NOT_FOUND if none. */
 int run_last_scheduled(struct coredms *db, const char *job, int64_t *to, struct err *err) MUSTCHECK;
-/* Results whose window ended, runs (with reports) that ended before `before`: at most `limit` rows go; *gone how many.
+/* Results whose window ended, runs (with reports) that ended before before_ms: at most `limit` rows go; *gone how many.
  */
 int history_expire(struct coredms *db, int64_t before_ms, size_t limit, size_t *gone, struct err *err) MUSTCHECK;
 
-/* ---- requests of the API for runs, until the batch worker has them ---- */
+/* ---- requests of the API for runs, until the batch worker has them (written with COREDMS_WRITES_REGISTRY) ---- */
 int request_add(struct coredms *db, const char *tenant, const struct run_row *row,
-                struct err *err) MUSTCHECK; /* ERR_EXISTS by id */
+                struct err *err) MUSTCHECK; /* ERR_EXISTS by (tenant, id) */
 int request_get(struct coredms *db, const char *tenant, const char *id, struct run_row *row, struct err *err) MUSTCHECK;
+/* Oldest first; tenant NULL: all tenants. */
 int request_list(struct coredms *db, const char *tenant, struct run_row **rows, size_t *count,
-                 struct err *err) MUSTCHECK; /* tenant NULL: all; id only with tenant in request JSON */
-int request_drop(struct coredms *db, const char *tenant, const char *id, struct err *err) MUSTCHECK;
+                 struct err *err) MUSTCHECK;
+int request_drop(struct coredms *db, const char *tenant, const char *id, struct err *err) MUSTCHECK; /* no-op if gone */
 
 #endif

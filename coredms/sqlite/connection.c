@@ -1,0 +1,137 @@
+/* One file opened: is it ours, of a version we know, set up and migrated. Nothing of a foreign file is changed. */
+#include "coredms/sqlite/store.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LARGEST_VALUE (512 * 1024 * 1024) /* a report; the rest is far smaller */
+
+static int open_file(struct connection *c, struct err *err)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    int code = sqlite3_open_v2(c->path, &c->db, flags | (c->writes ? SQLITE_OPEN_CREATE : 0), NULL);
+    if (code != SQLITE_OK)
+        return sql_fail(c, code, err);
+    sqlite3_busy_timeout(c->db, BUSY_MS);
+    sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(c->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_limit(c->db, SQLITE_LIMIT_LENGTH, LARGEST_VALUE);
+    sqlite3_limit(c->db, SQLITE_LIMIT_ATTACHED, 0);
+    /* A reader that closes last would fold the log into a file that was replaced under it, or delete the new one's. */
+    if (!c->writes)
+        sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    code = sql_functions(c->db);
+    return code == SQLITE_OK ? 0 : sql_fail(c, code, err);
+}
+
+struct identity {
+    int64_t application_id, version, tables;
+};
+
+static int read_identity(struct connection *c, struct identity *id, struct err *err)
+{
+    if (sql_int(c, "PRAGMA application_id", NULL, 0, 0, &id->application_id, err) < 0 ||
+        sql_int(c, "PRAGMA user_version", NULL, 0, 0, &id->version, err) < 0)
+        return -1;
+    return sql_int(c, "SELECT count(*) FROM sqlite_schema", NULL, 0, 0, &id->tables, err);
+}
+
+static bool is_new(const struct identity *id)
+{
+    return id->application_id == 0 && id->version == 0 && id->tables == 0;
+}
+
+static int check_identity(const struct connection *c, const struct identity *id, struct err *err)
+{
+    if (!is_new(id) && id->application_id != c->schema->application_id)
+        return err_set(err, ERR_INVALID, "%s: is a database of something else, not Belltower's %s", c->path,
+                       c->schema->file);
+    if (id->version > c->schema->version)
+        return err_set(err, ERR_INVALID,
+                       "%s: was written by a newer Belltower (schema version %lld; this one knows %d)", c->path,
+                       (long long)id->version, c->schema->version);
+    return 0;
+}
+
+static int set_wal(struct connection *c, struct err *err)
+{
+    sqlite3_stmt *stmt;
+    int row = sql_first(c, "PRAGMA journal_mode = WAL", NULL, 0, &stmt, err);
+    if (row < 0)
+        return -1;
+    const char *mode = row ? (const char *)sqlite3_column_text(stmt, 0) : "";
+    bool wal = mode && strcmp(mode, "wal") == 0;
+    if (row)
+        sqlite3_reset(stmt);
+    if (!wal)
+        return err_set(err, ERR_INVALID, "%s: no write-ahead log is possible here; SQLite needs a local file system",
+                       c->path);
+    return 0;
+}
+
+/* Inside a transaction: another process may have been quicker, so the version is read again. */
+static int migrate(struct connection *c, void *context, struct err *err)
+{
+    struct identity id;
+    char text[96];
+    (void)context;
+    if (read_identity(c, &id, err) < 0 || check_identity(c, &id, err) < 0)
+        return -1;
+    for (int64_t v = id.version; v < c->schema->version; v++)
+        if (sql_script(c, c->schema->migrations[v].sql, err) < 0)
+            return err_prefix(err, "migrating to schema version %lld", (long long)v + 1);
+    sqlite3_snprintf(sizeof text, text, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+                     c->schema->application_id, c->schema->version);
+    return sql_script(c, text, err);
+}
+
+static int set_up_writer(struct connection *c, const struct identity *id, struct err *err)
+{
+    if (set_wal(c, err) < 0 ||
+        sql_script(c, "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864", err) < 0)
+        return -1;
+    return id->version < c->schema->version ? sql_transaction(c, migrate, NULL, err) : 0;
+}
+
+static int set_up_reader(struct connection *c, const struct identity *id, bool *missing, struct err *err)
+{
+    *missing = is_new(id);
+    if (*missing)
+        return 0;
+    if (id->version < c->schema->version)
+        return err_set(err, ERR_UNAVAILABLE, "%s: schema version %lld, waits for its writer to migrate it to %d",
+                       c->path, (long long)id->version, c->schema->version);
+    return sql_script(c, "PRAGMA query_only = ON", err);
+}
+
+static int set_up(struct connection *c, bool *missing, struct err *err)
+{
+    struct identity id;
+    if (open_file(c, err) < 0)
+        return -1;
+    if (read_identity(c, &id, err) < 0)
+        return err->code == ERR_INVALID ? err_set(err, ERR_INVALID, "%s: is not a SQLite database", c->path) : -1;
+    if (check_identity(c, &id, err) < 0)
+        return -1;
+    *missing = false;
+    return c->writes ? set_up_writer(c, &id, err) : set_up_reader(c, &id, missing, err);
+}
+
+int connection_open(struct connection *c, bool *missing, struct err *err)
+{
+    int status = set_up(c, missing, err);
+    if (status < 0 || *missing)
+        connection_close(c);
+    return status;
+}
+
+void connection_close(struct connection *c)
+{
+    for (size_t i = 0; i < c->kept_count; i++)
+        sqlite3_finalize(c->kept[i].stmt);
+    c->kept_count = 0;
+    sqlite3_close(c->db); /* also after a failed open; NULL is a no-op */
+    c->db = NULL;
+}
