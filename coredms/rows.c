@@ -144,3 +144,13 @@ enum value_type coredms_agg_type(const struct history_agg *agg)
         return VALUE_INT;
     return agg->kind == AGG_AVG ? VALUE_FLOAT : agg->type;
 }
+
+void run_row_copy(struct run_row *to, const struct run_row *from)
+{
+    *to = *from;
+    to->tenant = mem_strdup(from->tenant);
+    to->id = mem_strdup(from->id);
+    to->job = mem_strdup(from->job);
+    to->request = mem_strdup(from->request);
+    to->error = mem_strdup(from->error);
+}
