@@ -57,15 +57,18 @@ size_t build_find(struct builder *b, struct node *name, const char *list_key, co
     struct node *entry;
     size_t count = build_list(b->root, list_key, &entry);
     struct nearest near = nearest_begin(name->text, name->len);
+    bool all_named = true;
     for (size_t i = 0; i < count; i++, entry = entry->next) {
         const struct node *other = build_get(entry, "name");
-        if (same_text(name, other))
+        if (same_text(name, node_child(entry, "name")))
             return i;
+        all_named = all_named && other;
         if (other)
             nearest_offer(&near, other->text);
     }
-    complain(b->diags, name, count ? NULL : "an entry of that name in this file", near.best, "no %s `%.64s`", what,
-             name->text);
+    if (all_named)
+        complain(b->diags, name, count ? NULL : "an entry of that name in this file", near.best, "no %s `%.64s`", what,
+                 name->text);
     return SIZE_MAX;
 }
 
@@ -111,13 +114,14 @@ static bool uses_broken_name(const struct node *n, const struct scope *s)
 }
 
 static const struct expr *compile(struct builder *b, struct node *n, const struct scope *s,
-                                  const struct expr_context *context, enum value_type want)
+                                  const struct expr_context *context, bool keys_open, enum value_type want)
 {
-    struct expr_mistake m;
+    struct expr_mistake m = {0};
     if (!n || n->bad || n->kind != NODE_SCALAR || node_is_null(n) || uses_broken_name(n, s))
         return NULL;
     const struct expr *e = expr_compile(n->text, n->len, context, want, b->arena, &m);
-    if (!e)
+    bool follows = (m.unknown_name && s->open) || (m.no_key && keys_open);
+    if (!e && !follows)
         complain_within(b->diags, n, m.at, m.len, m.expected, m.suggestion, m.message);
     return e;
 }
@@ -125,7 +129,7 @@ static const struct expr *compile(struct builder *b, struct node *n, const struc
 const struct expr *build_expr(struct builder *b, struct node *n, const struct scope *s, enum value_type want)
 {
     const struct expr_context context = {.names = s->names, .name_count = s->count};
-    return compile(b, n, s, &context, want);
+    return compile(b, n, s, &context, false, want);
 }
 
 /* ---- queries ---- */
@@ -164,6 +168,8 @@ static bool resolve_key(struct builder *b, struct node *n, const struct scope *s
     if (n->bad || n->kind != NODE_SCALAR)
         return false;
     *column = find_name(s, n->text, n->len);
+    if (*column == SIZE_MAX && s->open)
+        return false;
     if (*column == SIZE_MAX)
         unknown_column(b, n, s);
     else if (!s->broken[*column] && s->names[*column].type == VALUE_FLOAT)
@@ -178,15 +184,17 @@ static bool resolve_key(struct builder *b, struct node *n, const struct scope *s
 static void build_keys(struct builder *b, const struct query_nodes *nodes, const struct scope *s,
                        struct app_query *query, struct scope *result)
 {
-    if (!nodes->keys || nodes->keys->kind != NODE_SEQUENCE || nodes->keys->bad)
+    bool wrong = nodes->keys && (nodes->keys->kind != NODE_SEQUENCE || nodes->keys->bad);
+    result->open = wrong || (!nodes->keys && nodes->keys_required);
+    if (!nodes->keys || wrong)
         return;
     size_t *keys = arena_alloc(b->arena, nodes->keys->count * sizeof *keys), count = 0, column;
     for (struct node *n = nodes->keys->first; n; n = n->next) {
         if (resolve_key(b, n, s, nodes->reserved_keys, &column)) {
             keys[count++] = column;
             scope_add(b, result, s->names[column].name, s->names[column].type, s->broken[column]);
-        } else if (n->kind == NODE_SCALAR && n->len) {
-            scope_add(b, result, build_text(b, n), VALUE_NULL, true);
+        } else {
+            result->open = true;
         }
     }
     query->keys = keys;
@@ -211,25 +219,27 @@ static bool column_name_ok(struct builder *b, struct node *n, const struct query
 static void build_columns(struct builder *b, const struct query_nodes *nodes, const struct scope *s,
                           struct app_query *query, struct scope *result)
 {
-    if (!nodes->select || nodes->select->kind != NODE_MAPPING || nodes->select->bad)
+    result->open = result->open || s->open;
+    if (!nodes->select || nodes->select->kind != NODE_MAPPING || nodes->select->bad) {
+        result->open = true;
         return;
+    }
     struct app_column *columns = arena_alloc(b->arena, nodes->select->count * sizeof *columns);
     struct agg *aggs = NULL;
     const struct expr_context context = {s->names, s->count, query->keys, query->key_count, &aggs, &query->agg_count};
-    struct scope both = *s; /* broken keys are broken names here, too */
-    for (size_t i = 0; i < result->count; i++)
-        if (result->broken[i])
-            scope_add(b, &both, result->names[i].name, VALUE_NULL, true);
+    const bool keys_open = result->open; /* what is no key may be one, misspelt */
     for (struct node *n = nodes->select->first; n; n = n->next) {
         bool name_ok = column_name_ok(b, n, nodes, result);
         struct app_column *c = &columns[query->column_count];
         c->name = arena_strndup(b->arena, n->key, n->key_len);
         c->text = n->kind == NODE_SCALAR ? build_text(b, n) : "";
-        c->expr = compile(b, n, &both, &context, VALUE_NULL);
+        c->expr = compile(b, n, s, &context, keys_open, VALUE_NULL);
         c->type = c->expr ? expr_type(c->expr) : VALUE_NULL;
         query->column_count++;
         if (name_ok)
             scope_add(b, result, c->name, c->type, !c->expr);
+        else
+            result->open = true;
     }
     query->columns = columns;
     query->aggs = aggs;

@@ -10,6 +10,7 @@ struct scope {
     struct expr_name *names;
     bool *broken; /* its type is not known, after a mistake */
     size_t count;
+    bool open; /* it would have more names but for a mistake, so that no name can be called unknown */
 };
 
 struct builder {
@@ -44,7 +45,8 @@ void build_check_unique(struct builder *b, const char *list_key, const char *wha
 const struct expr *build_expr(struct builder *b, struct node *n, const struct scope *s, enum value_type want);
 
 struct query_nodes {
-    struct node *where, *keys, *select;                 /* each may be NULL */
+    struct node *where, *keys, *select; /* each may be NULL */
+    bool keys_required;
     const char *const *reserved_keys, *const *reserved; /* names that no key, no selected column may have */
 };
 /* query over s; result gets the keys' and the selected columns' names. */

@@ -100,12 +100,15 @@ static void build_field(struct builder *b, struct node *n, struct app_field *f)
 static void build_fields(struct builder *b, const struct node *events)
 {
     const struct node *fields = node_child(events, "fields");
-    if (!fields || fields->kind != NODE_MAPPING)
+    b->fields.open = !fields || fields->kind != NODE_MAPPING;
+    if (b->fields.open)
         return;
     struct app_field *list = arena_alloc(b->arena, fields->count * sizeof *list);
     for (struct node *n = fields->first; n; n = n->next)
         if (schema_field_name_ok(n->key, n->key_len))
             build_field(b, n, &list[b->app->field_count++]);
+        else
+            b->fields.open = true;
     b->app->fields = list;
 }
 
@@ -122,6 +125,8 @@ static void build_watermark(struct builder *b, const struct node *events)
         size_t i = 0;
         for (; i < b->fields.count && !node_is(n, b->fields.names[i].name); i++)
             nearest_offer(&near, b->fields.names[i].name);
+        if (i == b->fields.count && b->fields.open)
+            continue;
         if (i == b->fields.count)
             complain(b->diags, n, "a field of events.fields", near.best, "unknown name `%.64s`", n->text);
         else

@@ -9,16 +9,19 @@
 
 static void check_sliding(struct builder *b, struct app_stream *s, struct node *sliding, struct node *every)
 {
-    if (s->every > s->size) {
+    int64_t size = s->size, step = s->every;
+    if (step > size) {
         complain(b->diags, every, "at most the window's size", NULL,
                  "longer than the window: events between two windows would count nowhere");
-    } else if (s->size % s->every) {
+    } else if (size % step) {
         complain(b->diags, every, "a divisor of the window's size", NULL,
                  "does not divide the window (%.40s): a window must be a whole number of steps", sliding->text);
-    } else if (s->size / s->every > MAX_OVERLAP) {
+    } else if (size / step > MAX_OVERLAP) {
         complain(b->diags, every, NULL, NULL, "too short: each event would belong to more than %d windows",
                  MAX_OVERLAP);
     }
+    if (every->bad)
+        s->size = s->every = 0; /* nothing follows from them */
 }
 
 /* Then what seems to be missing is most likely there, misspelt and reported. */
@@ -84,6 +87,7 @@ static void build_stream(struct builder *b, struct node *n, struct app_stream *s
     struct node *key = node_child(n, "key");
     const struct query_nodes nodes = {.where = build_get(n, "where"),
                                       .keys = key,
+                                      .keys_required = true,
                                       .select = node_child(n, "select"),
                                       .reserved_keys = build_result_reserved,
                                       .reserved = build_result_reserved};

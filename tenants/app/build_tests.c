@@ -66,13 +66,16 @@ static bool known_column(struct builder *b, const struct node *n, struct nearest
             return true;
         nearest_offer(near, *r);
     }
-    for (size_t i = 0; i < b->app->stream_count; i++)
+    for (size_t i = 0; i < b->app->stream_count; i++) {
+        if (b->results[i].open)
+            return true;
         for (size_t k = 0; k < b->results[i].count; k++) {
             const char *name = b->results[i].names[k].name;
             if (n->key_len == strlen(name) && !memcmp(n->key, name, n->key_len))
                 return true;
             nearest_offer(near, name);
         }
+    }
     return false;
 }
 

@@ -35,21 +35,28 @@ static bool is_source_column(const struct parser *p, struct token t)
     return false;
 }
 
+static bool no_key(struct parser *p, struct token t)
+{
+    int shown = t.len < 64 ? (int)t.len : 64;
+    (void)lexer_mistake(p->lexer, t.at, t.len, "a column of the key, or an aggregate such as max(x)", NULL,
+                        "`%.*s` is not part of the key, so it has many values here", shown, p->lexer->text + t.at);
+    p->lexer->mistake->no_key = true;
+    return false;
+}
+
 static bool unknown_name(struct parser *p, struct token t)
 {
+    static const char *const words[] = {"true", "false", "null", "not"};
     const char *name = p->lexer->text + t.at;
-    int shown = t.len < 64 ? (int)t.len : 64;
-    if (in_aggregate_context(p) && is_source_column(p, t))
-        return lexer_mistake(p->lexer, t.at, t.len, "a column of the key, or an aggregate such as max(x)", NULL,
-                             "`%.*s` is not part of the key, so it has many values here", shown, name);
     struct nearest near = nearest_begin(name, t.len);
     for (size_t i = 0; i < visible_count(p); i++)
         nearest_offer(&near, visible(p, i)->name);
-    static const char *const words[] = {"true", "false", "null", "not"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         nearest_offer(&near, words[i]);
-    return lexer_mistake(p->lexer, t.at, t.len, "a name that can be used here", near.best, "unknown name `%.*s`", shown,
-                         name);
+    (void)lexer_mistake(p->lexer, t.at, t.len, "a name that can be used here", near.best, "unknown name `%.*s`",
+                        t.len < 64 ? (int)t.len : 64, name);
+    p->lexer->mistake->unknown_name = true;
+    return false;
 }
 
 bool parse_name(struct parser *p, struct token t, struct operand *out)
@@ -60,7 +67,7 @@ bool parse_name(struct parser *p, struct token t, struct operand *out)
         *out = (struct operand){.type = visible(p, i)->type, .at = t.at, .end = t.at + t.len};
         return emit_slot(&p->emit, i) || parse_too_deep(p);
     }
-    return unknown_name(p, t);
+    return in_aggregate_context(p) && is_source_column(p, t) ? no_key(p, t) : unknown_name(p, t);
 }
 
 /* ---- functions ---- */

@@ -53,6 +53,8 @@ struct expr_context {
 struct expr_mistake {
     size_t at, len;
     const char *message, *expected, *suggestion; /* expected, suggestion may be NULL */
+    bool unknown_name;                           /* it is a name that does not exist */
+    bool no_key;                                 /* it is a name that exists, but not outside of an aggregate */
 };
 
 /* NULL with *mistake filled on failure. want: VALUE_BOOL etc. demands that type, VALUE_NULL any. A text of type "null"

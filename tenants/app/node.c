@@ -48,6 +48,7 @@ void node_pointer(const struct node *n, struct buf *out)
         add_step(path[--depth], out);
 }
 
+PRINTF(5, 0)
 static void add(struct app_diags *d, const struct node *n, struct mark at, struct diag_extra extra, const char *fmt,
                 va_list ap)
 {

@@ -237,7 +237,9 @@ static void report_syntax(struct reader *r, const char *text, size_t len)
     if (p->error == YAML_READER_ERROR) /* has no mark, but an offset */
         at = mark_of_byte(text, p->problem_offset < len ? p->problem_offset : len);
     struct mark context = {(unsigned)p->context_mark.line + 1, (unsigned)p->context_mark.column + 1, 1};
-    struct diag_extra none = {0};
+    const bool in_flow = p->context && strstr(p->context, "flow");
+    struct diag_extra none = {
+        .expected = in_flow ? "`,` or the closing bracket; put a text that holds [ ] { } or , in quotes" : NULL};
     if (p->context && strstr(problem, "end of stream")) /* what is not ended matters, not the end of the file */
         diag_add(r->diags, context, "", none, "not valid YAML: %s that begins here, %s", p->context, problem);
     else if (p->context && context.line != at.line)
