@@ -162,7 +162,8 @@ void ingest_stored(struct batch_core *c, const struct batch_event *e)
     size_t done = c->storing_count < c->kept_count ? c->storing_count : c->kept_count;
     for (size_t i = 0; i < done; i++)
         free(c->kept[i].block);
-    memmove(c->kept, c->kept + done, (c->kept_count - done) * sizeof *c->kept);
+    if (done)
+        memmove(c->kept, c->kept + done, (c->kept_count - done) * sizeof *c->kept);
     c->kept_count -= done;
     c->stored_tag = c->storing_tag;
     ingest_acknowledge(c);

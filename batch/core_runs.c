@@ -151,7 +151,7 @@ static void end_badly(struct batch_core *c, struct run *r, enum run_state state,
 static bool query_runs(const struct batch_core *c)
 {
     for (size_t i = 0; i < c->run_count; i++)
-        if (c->runs[i]->step >= STEP_TAKING && c->runs[i]->step <= STEP_QUERYING)
+        if (c->runs[i]->step >= STEP_PREPARING && c->runs[i]->step <= STEP_QUERYING)
             return true;
     return false;
 }

@@ -350,6 +350,8 @@ static void read_delivery(struct stream_core *c, const struct engine_message *m,
 static void read_held(struct stream_core *c)
 {
     size_t done = 0;
+    if (!c->held_count)
+        return;
     while (done < c->held_count && !core_holds(c) && c->state != CORE_EXITED) {
         read_delivery(c, &c->held[done].message, c->held[done].tag);
         free(c->held[done++].block);

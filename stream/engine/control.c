@@ -83,8 +83,8 @@ static void tick_of_log(struct engine *e, struct bytes body)
     tick_counts(e, &(struct tick){e->only, highest}, 1);
 }
 
-/* One value of a device's key. */
-static bool get_key_value(struct json *j, struct buf *key, struct buf *text)
+/* One value of a device's key, null or of the field's type. */
+static bool get_key_value(struct json *j, enum value_type want, struct buf *key, struct buf *text)
 {
     const char *token;
     size_t len;
@@ -114,13 +114,13 @@ static bool get_key_value(struct json *j, struct buf *key, struct buf *text)
         return false;
     }
     key_put(key, &v);
-    return true;
+    return v.type == VALUE_NULL || v.type == want;
 }
 
-static bool get_key(struct bytes device, struct buf *key, struct buf *text)
+static bool get_key(const struct app *app, struct bytes device, struct buf *key, struct buf *text)
 {
     const char *array;
-    size_t len;
+    size_t len, n = 0;
     bool first = true;
     if (json_find(device.p, device.len, "key", &array, &len) != JSON_ARRAY)
         return false;
@@ -128,11 +128,11 @@ static bool get_key(struct bytes device, struct buf *key, struct buf *text)
     buf_clear(key);
     if (!json_enter(&j, '['))
         return false;
-    while (json_next(&j, &first, NULL, NULL)) {
-        if (!get_key_value(&j, key, text))
+    for (; json_next(&j, &first, NULL, NULL); n++) {
+        if (n == app->watermark_per_count || !get_key_value(&j, app->fields[app->watermark_per[n]].type, key, text))
             return false;
     }
-    return !j.error;
+    return n == app->watermark_per_count;
 }
 
 static uint64_t last_offset_of(const struct engine *e, const struct device *d)
@@ -144,7 +144,7 @@ static bool get_tick(struct engine *e, struct bytes device, struct tick *tick)
 {
     int64_t offset;
     *tick = (struct tick){0};
-    if (!get_key(device, &e->key_bytes, &e->strings) || !get_natural(device, "offset", &offset) ||
+    if (!get_key(e->app, device, &e->key_bytes, &e->strings) || !get_natural(device, "offset", &offset) ||
         !get_time(device, &tick->highest))
         return false;
     struct device *d = device_find(e, e->key_bytes.data, e->key_bytes.len);
