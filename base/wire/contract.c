@@ -1,5 +1,4 @@
 #include "base/wire/contract.h"
-#include "base/mem.h"
 #include "base/wire/cursor.h"
 
 #include <errno.h>
@@ -75,9 +74,9 @@ struct status_page *page_attach(void)
         if (page != MAP_FAILED && page->magic == PAGE_MAGIC && page->version == CONTRACT_VERSION)
             return page;
     }
-    struct status_page *own = mem_zero(1, sizeof *own);
-    page_init(own, 0);
-    return own;
+    static struct status_page own; /* alone: nobody looks at it */
+    page_init(&own, 0);
+    return &own;
 }
 
 void page_beat(struct status_page *page)

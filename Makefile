@@ -1,0 +1,33 @@
+# What people type: make (builds), make demo, make test. Everything lands under build/.
+BUILD ?= build
+JOBS ?= $(shell nproc)
+
+.PHONY: all build demo test lint fuzz bench package install clean
+
+all: build
+
+build: ## programs into build/bin
+	@scripts/install-packages build
+	@cmake -G Ninja -S . -B $(BUILD)/release -DCMAKE_BUILD_TYPE=Release -DBELLTOWER_TESTS=OFF >/dev/null
+	@ninja -C $(BUILD)/release -j $(JOBS) --quiet
+	@mkdir -p $(BUILD) && ln -sfn release/bin $(BUILD)/bin && ln -sfn release/lib $(BUILD)/lib
+
+demo: build ## two tenants, a simulated day each, on a RabbitMQ of its own
+	@scripts/install-packages run
+	@scripts/demo
+
+test: ## installs, builds with sanitizers, runs every test against the real components
+	@scripts/install-packages build run test
+	@tests/run
+
+lint: ## formatter and clang-tidy
+	@tests/lint
+
+package: build ## a .deb in build/
+	@cd $(BUILD)/release && cpack -G DEB -B .. >/dev/null && ls ../*.deb
+
+install: build
+	@cmake --install $(BUILD)/release
+
+clean:
+	rm -rf $(BUILD)
