@@ -23,7 +23,7 @@ const char *build_text(struct builder *b, const struct node *n)
 size_t build_list(const struct node *mapping, const char *key, struct node **first)
 {
     const struct node *list = node_child(mapping, key);
-    *first = list && list->kind == NODE_SEQUENCE ? list->first : NULL;
+    *first = list && list->kind == NODE_SEQUENCE && !list->bad ? list->first : NULL; /* bad: empty or too long */
     return *first ? list->count : 0;
 }
 
@@ -66,7 +66,9 @@ size_t build_find(struct builder *b, struct node *name, const char *list_key, co
         if (other)
             nearest_offer(&near, other->text);
     }
-    if (all_named)
+    const struct node *list = node_child(b->root, list_key);
+    bool required = !strcmp(list_key, "streams"); /* missing: reported */
+    if (all_named && !(list ? list->bad : required))
         complain(b->diags, name, count ? NULL : "an entry of that name in this file", near.best, "no %s `%.64s`", what,
                  name->text);
     return SIZE_MAX;

@@ -51,7 +51,7 @@ static void build_window(struct builder *b, struct node *window, struct app_stre
         complain_key(b->diags, window, "{ tumbling: 5m } or { sliding: 10m, every: 1m }", NULL, "says no size");
     s->size = build_number(window, tumbling ? "tumbling" : "sliding", 0);
     s->every = tumbling ? s->size : build_number(window, "every", 0);
-    if (!tumbling && s->size && s->every)
+    if (!tumbling && sliding && every && s->size && s->every)
         check_sliding(b, s, sliding, every);
 }
 

@@ -469,7 +469,7 @@ static void complete(struct loader *l, const char *path, struct node *n)
         if (strcmp(row->in, path) != 0 || node_child(n, row->key))
             continue;
         if (row->required)
-            complain_key(l->diags, n, NULL, NULL, "`%s` is missing", row->key);
+            complain_key(l->diags, n, types[row->type].expected, NULL, "`%s` is missing", row->key);
         else if (row->default_text || row->type == SCHEMA_MAPPING)
             add_default(l, row, n);
     }
