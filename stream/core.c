@@ -234,6 +234,7 @@ static void attach(struct stream_core *c)
     c->state = c->offset < 0 ? CORE_RUNNING : CORE_ATTACHING;
     c->attach_by = c->mono_ms + ATTACH_LIMIT_MS;
     c->last_delivery = c->mono_ms;
+    c->next_checkpoint = c->mono_ms + c->options.checkpoint_interval_ms;
     c->status.connected = true;
     c->retry_ms = RETRY_FIRST_MS;
     say(c, "");

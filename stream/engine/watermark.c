@@ -234,16 +234,20 @@ static void bind_panes(const struct stream *s, struct key_row *key, int64_t gone
     }
 }
 
-static void fall_stream(struct engine *e, struct stream *s, struct device *d)
+/* Both the watermark and what versions ended fall to `to`, if they are above. */
+static void fall_stream(struct engine *e, struct stream *s, struct device *d, int64_t to)
 {
     struct timeline *line = timeline_of(s, d);
     int64_t gone = gone_to(s, line, d->watermark);
     struct key_row *key;
+    if (d->target == d->watermark && floor_of(s, line) <= to)
+        return;
     for (size_t at = 0; (key = table_next(&s->keys, &at));) {
         if (key->device != d)
             continue;
         records_prune(e, s, key, gone);
-        keep_closed(e, s, key, gone, d->watermark);
+        if (d->target < d->watermark)
+            keep_closed(e, s, key, gone, d->watermark);
         bind_panes(s, key, gone);
     }
 }
@@ -261,15 +265,15 @@ static int64_t lower(int64_t a, int64_t b)
 
 static void fall_device(struct engine *e, struct device *d, int64_t highest)
 {
-    bool falls = d->target < d->watermark;
-    for (size_t i = 0; falls && i < e->app->stream_count; i++)
-        fall_stream(e, &e->streams[i], d);
+    int64_t w = highest - e->app->time.out_of_orderness;
+    for (size_t i = 0; i < e->app->stream_count; i++)
+        fall_stream(e, &e->streams[i], d, w);
     d->highest = lower(d->highest, highest);
     d->highest_event = lower(d->highest_event, highest);
     d->watermark = d->target;
     for (size_t i = 0; i < e->app->stream_count; i++) {
         d->lines[i].closed_to = d->watermark;
-        d->lines[i].floor = lower(d->lines[i].floor, highest - e->app->time.out_of_orderness);
+        d->lines[i].floor = lower(d->lines[i].floor, w);
     }
 }
 

@@ -1,0 +1,417 @@
+/* The stream worker's logic, driven by hand: what it asks for, in which order, and what it does when things go wrong.
+ */
+#include "stream/core.h"
+
+#include "base/hash.h"
+#include "base/wire/names.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+static const char app_text[] = "tenant: acme\n"
+                               "events:\n"
+                               "  time: { field: t, format: unix, idle_after: 5s }\n"
+                               "  fields: { k: int }\n"
+                               "streams:\n"
+                               "  - name: s\n"
+                               "    key: [k]\n"
+                               "    window: { tumbling: 10s }\n"
+                               "    select: { n: count() }\n";
+
+struct fixture {
+    struct stream_core *core;
+    int64_t mono, wall;
+    struct stream_effect e; /* the last taken */
+    struct buf state;       /* copied from the last SAVE */
+    struct stream_head head;
+};
+
+static void step(struct fixture *f, struct stream_event *e)
+{
+    e->mono_ms = f->mono;
+    e->wall_ms = f->wall;
+    stream_core_step(f->core, e);
+}
+
+static void advance(struct fixture *f, int64_t ms)
+{
+    struct stream_event e = {.kind = STREAM_TIMER};
+    f->mono += ms;
+    f->wall += ms;
+    step(f, &e);
+}
+
+/* The next effect of that kind, passing over others that need no answer. */
+static bool take(struct fixture *f, enum stream_effect_kind kind)
+{
+    while (stream_core_effect(f->core, &f->e)) {
+        if (f->e.kind == kind) {
+            if (kind == STREAM_SAVE) {
+                buf_clear(&f->state);
+                buf_add(&f->state, f->e.save.state.p, f->e.save.state.len);
+                f->head = f->e.save.head;
+            }
+            return true;
+        }
+        assert_true(f->e.kind == STREAM_SEND || f->e.kind == STREAM_ACK || f->e.kind == STREAM_ASK_STORED);
+    }
+    return false;
+}
+
+static void start(struct fixture *f, const struct stream_head *head, const struct buf *state)
+{
+    const struct stream_options o = {.tenant = "acme",
+                                     .generation = 1,
+                                     .checkpoint_interval_ms = 1000,
+                                     .retention_results_ms = 604800000,
+                                     .prefetch = 10};
+    struct stream_event begin = {.kind = STREAM_START}, loaded = {.kind = STREAM_LOADED};
+    f->core = stream_core_new(&o);
+    step(f, &begin);
+    assert_true(take(f, STREAM_LOAD));
+    loaded.op = f->e.op;
+    loaded.loaded.epoch = 1;
+    loaded.loaded.head = *head;
+    if (state)
+        loaded.loaded.state = (struct bytes){state->data, state->len};
+    loaded.loaded.app_text = (struct bytes){app_text, sizeof app_text - 1};
+    step(f, &loaded);
+}
+
+static void connect_reading(struct fixture *f, const int64_t *published, size_t count)
+{
+    struct stream_event connected = {.kind = STREAM_CONNECTED}, results = {.kind = STREAM_TAIL_READ},
+                        dead = {.kind = STREAM_TAIL_READ};
+    assert_true(take(f, STREAM_CONNECT));
+    connected.op = f->e.op;
+    step(f, &connected);
+    assert_true(take(f, STREAM_READ_TAIL));
+    assert_string_equal(f->e.exchange, EXCHANGE_RESULTS);
+    results.op = f->e.op;
+    results.tail.numbers = published;
+    results.tail.count = count;
+    step(f, &results);
+    assert_true(take(f, STREAM_READ_TAIL));
+    assert_string_equal(f->e.exchange, EXCHANGE_DEAD);
+    dead.op = f->e.op;
+    step(f, &dead);
+    assert_true(take(f, STREAM_CONSUME));
+}
+
+static int begin(void **state)
+{
+    static struct fixture f;
+    static const struct stream_head none = {.offset = -1};
+    f = (struct fixture){.mono = 1000, .wall = 1767225600000};
+    start(&f, &none, NULL);
+    *state = &f;
+    return 0;
+}
+
+static int end(void **state)
+{
+    struct fixture *f = *state;
+    stream_core_free(&f->core);
+    buf_free(&f->state);
+    return 0;
+}
+
+static void deliver(struct fixture *f, int64_t offset, const char *body, uint64_t tag)
+{
+    struct stream_event e = {.kind = STREAM_DELIVERY};
+    e.delivery.tag = tag;
+    e.delivery.message.offset = (uint64_t)offset;
+    e.delivery.message.body = (struct bytes){body, strlen(body)};
+    step(f, &e);
+}
+
+static size_t send_all(struct fixture *f)
+{
+    size_t n = 0;
+    while (stream_core_send(f->core))
+        n++;
+    return n;
+}
+
+static void confirm(struct fixture *f, uint64_t tag)
+{
+    struct stream_event e = {.kind = STREAM_CONFIRM};
+    e.confirm.tag = tag;
+    e.confirm.multiple = true;
+    e.confirm.ack = true;
+    step(f, &e);
+}
+
+static void saved(struct fixture *f, const struct err *err)
+{
+    struct stream_event e = {.kind = STREAM_SAVED, .op = f->e.op, .err = err};
+    step(f, &e);
+}
+
+/* Two events: the second closes the first's window, so one result is to be published. */
+static void two_events(struct fixture *f)
+{
+    deliver(f, 0, "{\"t\":100,\"k\":1}", 1);
+    deliver(f, 1, "{\"t\":120,\"k\":1}", 2);
+}
+
+static void a_checkpoint_waits_for_its_confirms(void **state)
+{
+    struct fixture *f = *state;
+    connect_reading(f, NULL, 0);
+    two_events(f);
+    assert_int_equal(send_all(f), 1);
+    advance(f, 1000);
+    assert_false(take(f, STREAM_SAVE)); /* published, not confirmed */
+    confirm(f, 1);
+    assert_true(take(f, STREAM_SAVE));
+    assert_int_equal(f->head.offset, 1);
+    saved(f, NULL);
+}
+
+static void a_checkpoint_keeps_the_moment_of_its_snapshot(void **state)
+{
+    struct fixture *f = *state;
+    connect_reading(f, NULL, 0);
+    two_events(f);
+    send_all(f);
+    advance(f, 1000);
+    deliver(f, 2, "{\"t\":140,\"k\":1}", 3); /* read on while the snapshot waits */
+    send_all(f);
+    confirm(f, 1);
+    assert_true(take(f, STREAM_SAVE));
+    assert_int_equal(f->head.offset, 1);
+    struct engine *e;
+    struct engine_info info;
+    struct err err;
+    assert_int_equal(engine_restore(f->state.data, f->state.len, &e, &err), 0);
+    engine_info(e, &info);
+    assert_int_equal(info.result_number, 1);
+    engine_free(&e);
+    saved(f, NULL);
+}
+
+static void a_lost_connection_sends_again_what_is_not_in_the_queue(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    struct stream_event lost = {.kind = STREAM_LOST, .err = &err};
+    connect_reading(f, NULL, 0);
+    two_events(f);
+    deliver(f, 2, "{\"t\":140,\"k\":1}", 3);
+    assert_int_equal(send_all(f), 2);
+    err_set(&err, ERR_UNAVAILABLE, "the cable");
+    step(f, &lost);
+    assert_true(take(f, STREAM_DISCONNECT));
+    advance(f, 30000);
+    static const int64_t there[] = {1};
+    connect_reading(f, there, 1);
+    const struct outbox_message *m = stream_core_send(f->core);
+    assert_int_equal(m->number, 2);
+    assert_null(stream_core_send(f->core));
+    assert_int_equal(f->e.offset, 2); /* reads on at the last message read */
+}
+
+static void a_restart_publishes_nothing_again(void **state)
+{
+    struct fixture *f = *state;
+    connect_reading(f, NULL, 0);
+    deliver(f, 0, "{\"t\":100,\"k\":1}", 1);
+    advance(f, 1000);
+    assert_true(take(f, STREAM_SAVE));
+    saved(f, NULL);
+    deliver(f, 1, "{\"t\":120,\"k\":1}", 2);
+    assert_int_equal(send_all(f), 1); /* then it dies: the result is in the queue, the checkpoint does not know */
+    stream_core_free(&f->core);
+    struct buf old = {0};
+    buf_add(&old, f->state.data, f->state.len);
+    start(f, &f->head, &old);
+    buf_free(&old);
+    static const int64_t there[] = {1};
+    connect_reading(f, there, 1);
+    assert_int_equal(f->e.offset, 0);
+    deliver(f, 0, "{\"t\":100,\"k\":1}", 1); /* the checkpoint's own message */
+    deliver(f, 1, "{\"t\":120,\"k\":1}", 2);
+    assert_int_equal(send_all(f), 0);
+    deliver(f, 2, "{\"t\":140,\"k\":1}", 3);
+    assert_int_equal(stream_core_send(f->core)->number, 2);
+}
+
+static void expect_stop(struct fixture *f, const char *words)
+{
+    assert_true(take(f, STREAM_EXIT));
+    assert_int_equal(f->e.code, EXIT_STOPPED);
+    assert_non_null(strstr(f->e.words, words));
+}
+
+static void restart_at(struct fixture *f, int64_t offset)
+{
+    const char *body = "{\"t\":100,\"k\":1}";
+    stream_core_free(&f->core);
+    const struct stream_head head = {.offset = offset, .hash = hash_fnv64(body, strlen(body)), .saved_ms = f->wall};
+    struct buf copy = {0};
+    buf_add(&copy, f->state.data, f->state.len);
+    start(f, &head, &copy);
+    buf_free(&copy);
+    connect_reading(f, NULL, 0);
+}
+
+static void save_one(struct fixture *f)
+{
+    connect_reading(f, NULL, 0);
+    deliver(f, 0, "{\"t\":100,\"k\":1}", 1);
+    advance(f, 1000);
+    assert_true(take(f, STREAM_SAVE));
+    saved(f, NULL);
+}
+
+static void a_foreign_log_stops_the_tenant(void **state)
+{
+    struct fixture *f = *state;
+    save_one(f);
+    restart_at(f, 7);
+    deliver(f, 7, "{\"t\":100,\"k\":2}", 1);
+    expect_stop(f, "foreign log");
+}
+
+static void a_log_that_retention_overtook_stops_the_tenant(void **state)
+{
+    struct fixture *f = *state;
+    save_one(f);
+    restart_at(f, 7);
+    deliver(f, 20, "{\"t\":100,\"k\":1}", 1);
+    expect_stop(f, "8 to 19");
+}
+
+static void an_offset_beyond_the_tail_stops_the_tenant(void **state)
+{
+    struct fixture *f = *state;
+    save_one(f);
+    restart_at(f, 7);
+    advance(f, 29000);
+    assert_false(take(f, STREAM_EXIT));
+    advance(f, 1001);
+    expect_stop(f, "beyond the tail");
+}
+
+static void a_segment_roll_is_no_gap_but_more_is(void **state)
+{
+    struct fixture *f = *state;
+    connect_reading(f, NULL, 0);
+    deliver(f, 0, "{\"t\":100,\"k\":1}", 1);
+    deliver(f, 2, "{\"t\":100,\"k\":1}", 2);
+    assert_false(take(f, STREAM_EXIT));
+    deliver(f, 5, "{\"t\":100,\"k\":1}", 3);
+    expect_stop(f, "3 to 4");
+}
+
+static void fenced_leaves_as_superseded(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    connect_reading(f, NULL, 0);
+    deliver(f, 0, "{\"t\":100,\"k\":1}", 1);
+    advance(f, 1000);
+    assert_true(take(f, STREAM_SAVE));
+    err_set(&err, ERR_FENCED, "another epoch");
+    saved(f, &err);
+    assert_true(take(f, STREAM_EXIT));
+    assert_int_equal(f->e.code, EXIT_SUPERSEDED);
+}
+
+static void a_store_that_is_away_is_tried_again_with_the_same_snapshot(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    connect_reading(f, NULL, 0);
+    deliver(f, 0, "{\"t\":100,\"k\":1}", 1);
+    advance(f, 1000);
+    assert_true(take(f, STREAM_SAVE));
+    err_set(&err, ERR_FULL, "disk full");
+    saved(f, &err);
+    deliver(f, 1, "{\"t\":101,\"k\":1}", 2);
+    advance(f, 1000);
+    assert_true(take(f, STREAM_SAVE));
+    assert_int_equal(f->head.offset, 0);
+    saved(f, NULL);
+}
+
+static void a_quiet_log_gets_a_tick_and_only_one(void **state)
+{
+    struct fixture *f = *state;
+    connect_reading(f, NULL, 0);
+    deliver(f, 0, "{\"t\":100,\"k\":1}", 1);
+    advance(f, 4000);
+    assert_int_equal(send_all(f), 0);
+    advance(f, 7000); /* 11 s quiet: 100 s + 11 s closes the window that ends at 110 s */
+    const struct outbox_message *m = stream_core_send(f->core);
+    assert_non_null(m);
+    assert_int_equal(m->kind, OUT_TICK);
+    assert_string_equal(m->exchange, "belltower.in.acme");
+    advance(f, 1000);
+    assert_null(stream_core_send(f->core));
+}
+
+static void drain_saves_and_leaves(void **state)
+{
+    struct fixture *f = *state;
+    struct stream_event drain = {.kind = STREAM_DRAIN};
+    connect_reading(f, NULL, 0);
+    two_events(f);
+    send_all(f);
+    step(f, &drain);
+    assert_false(take(f, STREAM_EXIT));
+    confirm(f, 1);
+    assert_true(take(f, STREAM_SAVE));
+    assert_int_equal(f->head.offset, 1);
+    saved(f, NULL);
+    assert_true(take(f, STREAM_EXIT));
+    assert_int_equal(f->e.code, EXIT_DONE);
+}
+
+static void a_blocked_broker_pauses_reading_and_loses_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct stream_status s;
+    struct stream_event blocked = {.kind = STREAM_BLOCKED};
+    blocked.blocked.flag = true;
+    blocked.blocked.reason = "low on memory";
+    connect_reading(f, NULL, 0);
+    step(f, &blocked);
+    two_events(f);
+    stream_core_status(f->core, &s);
+    assert_int_equal(s.state, PAGE_PAUSED);
+    assert_int_equal(s.offset, -1);
+    assert_non_null(strstr(s.words, "low on memory"));
+    blocked.blocked.flag = false;
+    step(f, &blocked);
+    stream_core_status(f->core, &s);
+    assert_int_equal(s.offset, 1);
+    assert_int_equal(send_all(f), 1);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_checkpoint_waits_for_its_confirms),
+        CASE(a_checkpoint_keeps_the_moment_of_its_snapshot),
+        CASE(a_lost_connection_sends_again_what_is_not_in_the_queue),
+        CASE(a_restart_publishes_nothing_again),
+        CASE(a_foreign_log_stops_the_tenant),
+        CASE(a_log_that_retention_overtook_stops_the_tenant),
+        CASE(an_offset_beyond_the_tail_stops_the_tenant),
+        CASE(a_segment_roll_is_no_gap_but_more_is),
+        CASE(fenced_leaves_as_superseded),
+        CASE(a_store_that_is_away_is_tried_again_with_the_same_snapshot),
+        CASE(a_quiet_log_gets_a_tick_and_only_one),
+        CASE(drain_saves_and_leaves),
+        CASE(a_blocked_broker_pauses_reading_and_loses_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
