@@ -147,8 +147,6 @@ void app_diags_json(const struct app_diags *diags, const char *file, struct buf 
 
 /* The name a tenant may have: [a-z][a-z0-9-]{0,47}. */
 bool app_tenant_name_ok(const char *name, size_t len);
-/* "5m", "1h30m", "250ms", "1d" -> ms. ERR_INVALID otherwise or if it does not fit. */
-int app_duration(const char *text, size_t len, int64_t *ms, struct err *err) MUSTCHECK;
 /* A stream may keep its open windows from `a` to `b`: same name, fields used, where, key, window, select (design,
  * "Time" rule 12). */
 bool app_stream_same(const struct app *a, const struct app_stream *sa, const struct app *b,

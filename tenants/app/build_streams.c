@@ -3,22 +3,29 @@
 
 #include <string.h>
 
-#define MAX_OVERLAP 10000 /* windows that one event may belong to */
+#define MAX_PANES 10000 /* of one window: the grain of time is the greatest common divisor of its size and step */
 
 /* ---- windows ---- */
 
-static void check_sliding(struct builder *b, struct app_stream *s, struct node *sliding, struct node *every)
+static int64_t grain_of(int64_t size, int64_t step)
+{
+    while (step) {
+        int64_t rest = size % step;
+        size = step;
+        step = rest;
+    }
+    return size;
+}
+
+static void check_sliding(struct builder *b, struct app_stream *s, struct node *every)
 {
     int64_t size = s->size, step = s->every;
     if (step > size) {
         complain(b->diags, every, "at most the window's size", NULL,
                  "longer than the window: events between two windows would count nowhere");
-    } else if (size % step) {
-        complain(b->diags, every, "a divisor of the window's size", NULL,
-                 "does not divide the window (%.40s): a window must be a whole number of steps", sliding->text);
-    } else if (size / step > MAX_OVERLAP) {
-        complain(b->diags, every, NULL, NULL, "too short: each event would belong to more than %d windows",
-                 MAX_OVERLAP);
+    } else if (size / grain_of(size, step) > MAX_PANES) {
+        complain(b->diags, every, NULL, NULL, "too fine: a window would consist of more than %d pieces of %lldms",
+                 MAX_PANES, (long long)grain_of(size, step));
     }
     if (every->bad)
         s->size = s->every = 0; /* nothing follows from them */
@@ -52,7 +59,7 @@ static void build_window(struct builder *b, struct node *window, struct app_stre
     s->size = build_number(window, tumbling ? "tumbling" : "sliding", 0);
     s->every = tumbling ? s->size : build_number(window, "every", 0);
     if (!tumbling && sliding && every && s->size && s->every)
-        check_sliding(b, s, sliding, every);
+        check_sliding(b, s, every);
 }
 
 /* ---- streams ---- */

@@ -68,7 +68,7 @@ const struct schema_row schema_rows[] = {
     {"streams[].window", "sliding", SCHEMA_DURATION, NO, NULL, 1, 366 * DAY, NULL,
      "The size of windows that overlap; with `every`."},
     {"streams[].window", "every", SCHEMA_DURATION, NO, NULL, 1, 366 * DAY, NULL,
-     "How far apart sliding windows begin. It must divide the size."},
+     "How far apart sliding windows begin."},
     {"streams[].window", "allowed_lateness", SCHEMA_DURATION, NO, "0s", 0, 31 * DAY, NULL,
      "How long after its end a window still takes late events; each correction is published as a new revision."},
 

@@ -41,11 +41,6 @@ bool app_tenant_name_ok(const char *name, size_t len)
     return name_of(name, len, 48, false, "-");
 }
 
-int app_duration(const char *text, size_t len, int64_t *ms, struct err *err)
-{
-    return duration_parse(text, len, ms, err);
-}
-
 /* ---- scalars ---- */
 
 #define SHOWN(n) (int)((n)->len < 60 ? (n)->len : 60), (n)->text
