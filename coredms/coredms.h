@@ -8,11 +8,13 @@
  * Errors of all calls: ERR_UNAVAILABLE (server or file away, locked: try again later on the same handle), ERR_FULL
  * (disk, or the file system is read-only), ERR_DENIED (permissions, credentials), ERR_FENCED, ERR_NOT_FOUND,
  * ERR_EXISTS, ERR_CONFLICT, ERR_INVALID (an argument, the URI, a cursor; a file that is no database of ours or of a
- * newer version), ERR_UNKNOWN (it may have happened: every write here may be repeated with the same arguments),
+ * newer version), ERR_UNKNOWN (it may have happened; every write here may be repeated with the same arguments, save
+ * that registry_add, registry_add_app and request_add may then meet their own outcome: ERR_EXISTS, ERR_CONFLICT),
  * ERR_INTERNAL. On failure nothing has changed, save after ERR_UNKNOWN; outputs are untouched. Texts are UTF-8; times
  * UTC ms; strings given are copied, strings received are freed by the *_free named with the struct. No call is
- * thread-safe on one handle; one handle per thread. Handles do not survive fork. A call that writes what the handle was
- * not opened for is ERR_INTERNAL; so is one about a tenant's own data on a handle opened without one. */
+ * thread-safe on one handle; one handle per thread; handles do not survive fork; callbacks must not use the handle that
+ * calls them. A call that writes what the handle was not opened for is ERR_INTERNAL; so is one about a tenant's own
+ * data on a handle opened without one. */
 #ifndef BELLTOWER_COREDMS_H
 #define BELLTOWER_COREDMS_H
 
@@ -116,10 +118,10 @@ int checkpoint_head(struct coredms *db, struct checkpoint_head *head, struct err
 /* The chunks that head names, concatenated into out (replaced). ERR_NOT_FOUND if one is missing or cut (a newer save
  * may have replaced them since the head was read). */
 int checkpoint_load(struct coredms *db, const struct checkpoint_head *head, struct buf *out, struct err *err) MUSTCHECK;
-/* One atomic change: chunks first (named (epoch, number), never reused), then the head, filtered on its epoch
- * (ERR_FENCED if another is there); chunks of older numbers go afterwards. state may be NULL (length 0) when there is
- * nothing new to say: then only offset, message_hash, saved_ms, lease_ms and info change (number, chunk_count and bytes
- * are not read). chunk_count and bytes of a save must fit len (ERR_INVALID). */
+/* One atomic change: chunks first (named (epoch, number), never reused), then the head, filtered on its epoch and
+ * generation (ERR_FENCED if others are there); chunks of older numbers go afterwards. state may be NULL (length 0) when
+ * there is nothing new to say: then only offset, message_hash, saved_ms, lease_ms and info change (number, chunk_count
+ * and bytes are not read). chunk_count and bytes of a save must fit len (ERR_INVALID). */
 int checkpoint_save(struct coredms *db, const struct checkpoint_head *head, const void *state, size_t len,
                     struct err *err) MUSTCHECK;
 
@@ -130,7 +132,7 @@ int history_raise(struct coredms *db, uint64_t generation, struct source *source
 int history_source(struct coredms *db, struct source *source,
                    struct err *err) MUSTCHECK; /* zeros and -1 before the first */
 /* Stores each row unless the stored (generation, revision) of the same (stream, key, window_start) is equal or higher,
- * and the source, filtered on its epoch (ERR_FENCED). Rows may repeat a key; the highest wins. */
+ * and the source, filtered on its epoch and generation (ERR_FENCED). Rows may repeat a key; the highest wins. */
 int history_put(struct coredms *db, const struct result_row *rows, size_t count, const struct source *source,
                 struct err *err) MUSTCHECK;
 
@@ -180,8 +182,8 @@ int history_group(struct coredms *db, const struct history_group *group, int64_t
                   void *context, struct err *err) MUSTCHECK;
 
 /* ---- runs and reports ---- */
-/* Inserts unless the id exists (any job): *inserted tells. After ERR_UNKNOWN a repetition may say false of its own row.
- */
+/* Inserts unless the id exists (any job): *inserted tells. After ERR_UNKNOWN a repetition may say false of its own
+ * row. Not guarded by the epoch: whoever gets false looks at what run_get says before taking the run for known. */
 int run_insert(struct coredms *db, const struct run_row *row, bool *inserted, struct err *err) MUSTCHECK;
 /* Replaces the row of that id (all fields); with report != NULL its report, in one atomic change, guarded by the batch
  * epoch (ERR_FENCED). ERR_NOT_FOUND if there is no such row. */

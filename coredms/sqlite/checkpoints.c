@@ -153,9 +153,11 @@ static int put_chunks(struct connection *c, const struct saving *s, struct err *
 static int update_head(struct connection *c, const struct checkpoint_head *h, struct err *err)
 {
     return sql_run(c,
-                   "UPDATE head SET offset = ?, message_hash = ?, saved_ms = ?, lease_ms = ?, info = ? WHERE epoch = ?",
+                   "UPDATE head SET offset = ?, message_hash = ?, saved_ms = ?, lease_ms = ?, info = ? WHERE epoch = ?"
+                   " AND generation = ?",
                    ARGS(arg_int(h->offset), arg_int((int64_t)h->message_hash), arg_int(h->saved_ms),
-                        arg_int(h->lease_ms), arg_text(h->info), arg_int((int64_t)h->epoch)),
+                        arg_int(h->lease_ms), arg_text(h->info), arg_int((int64_t)h->epoch),
+                        arg_int((int64_t)h->generation)),
                    err);
 }
 
@@ -169,9 +171,9 @@ static int save(struct connection *c, void *context, struct err *err)
         return err_set(err, ERR_FENCED, "checkpoint: epoch %llu has been replaced", (unsigned long long)h->epoch);
     if (!s->state)
         return 0;
-    if (sql_run(c, "UPDATE head SET number = ?, state_epoch = ?, generation = ?, chunk_count = ?, bytes = ?",
-                ARGS(arg_int((int64_t)h->number), arg_int((int64_t)h->epoch), arg_int((int64_t)h->generation),
-                     arg_int(h->chunk_count), arg_int((int64_t)h->bytes)),
+    if (sql_run(c, "UPDATE head SET number = ?, state_epoch = ?, chunk_count = ?, bytes = ?",
+                ARGS(arg_int((int64_t)h->number), arg_int((int64_t)h->epoch), arg_int(h->chunk_count),
+                     arg_int((int64_t)h->bytes)),
                 err) < 0)
         return -1;
     return put_chunks(c, s, err);

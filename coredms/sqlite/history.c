@@ -84,9 +84,9 @@ struct storing {
 
 static int put_source(struct connection *c, const struct source *s, struct err *err)
 {
-    if (sql_run(c, "UPDATE source SET generation = ?, offset = ?, number = ?, stored_ms = ? WHERE epoch = ?",
-                ARGS(arg_int((int64_t)s->generation), arg_int(s->offset), arg_int(s->number), arg_int(s->stored_ms),
-                     arg_int((int64_t)s->epoch)),
+    if (sql_run(c, "UPDATE source SET offset = ?, number = ?, stored_ms = ? WHERE epoch = ? AND generation = ?",
+                ARGS(arg_int(s->offset), arg_int(s->number), arg_int(s->stored_ms), arg_int((int64_t)s->epoch),
+                     arg_int((int64_t)s->generation)),
                 err) < 0)
         return -1;
     if (sqlite3_changes(c->db) == 0)
