@@ -103,7 +103,7 @@ static void collect(struct engine *e, const struct closing_scope *scope, struct 
     for (size_t i = 0; i < scope->count; i++) {
         struct device *d = scope->devices[i];
         struct timeline *line = timeline_of(s, d);
-        if (next.end <= line->closed_to || (!scope->ended && next.end > d->target))
+        if (next.end <= line->closed_to || next.end <= floor_of(s, line) || (!scope->ended && next.end > d->target))
             continue;
         collect_open(e, s, line, next.end);
         line->closed_to = next.end;
