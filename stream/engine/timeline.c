@@ -119,7 +119,7 @@ struct pane *pane_in(const struct stream *s, struct pane *from, int64_t end)
 
 size_t record_size(const struct stream *s)
 {
-    return sizeof(struct window_record) + (s->trigger_count + 7) / 8;
+    return offsetof(struct window_record, fired) + (s->trigger_count + 7) / 8;
 }
 
 struct window_record *record_find(const struct key_row *key, int64_t end)

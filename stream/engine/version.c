@@ -139,7 +139,7 @@ static struct window_record *record_moved(struct engine *e, const struct stream 
                                           const size_t *place, struct window_record *r)
 {
     struct window_record *n = slab_alloc(&e->slab, record_size(new));
-    *n = *r;
+    memcpy(n, r, offsetof(struct window_record, fired));
     for (size_t i = 0; i < old->trigger_count; i++) {
         if (place[i] != SIZE_MAX && (r->fired[i / 8] >> (i % 8) & 1))
             n->fired[place[i] / 8] |= (unsigned char)(1u << (place[i] % 8));
