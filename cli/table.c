@@ -1,5 +1,6 @@
 #include "cli/table.h"
 
+#include "base/csv.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -128,27 +129,15 @@ static void print_table(FILE *to, const struct cells *c, size_t columns)
     }
 }
 
-static void print_csv_cell(FILE *to, const char *s)
-{
-    if (!strpbrk(s, ",\"\r\n")) {
-        fputs(s, to);
-        return;
-    }
-    fputc('"', to);
-    for (; *s; s++) {
-        if (*s == '"')
-            fputc('"', to);
-        fputc(*s, to);
-    }
-    fputc('"', to);
-}
-
 static void print_csv(FILE *to, const struct cells *c, size_t columns)
 {
+    struct buf b = {0};
     for (size_t i = 0; i < c->count; i++) {
-        print_csv_cell(to, c->list[i]);
-        fputc((i + 1) % columns ? ',' : '\n', to);
+        csv_w_cell(&b, c->list[i], strlen(c->list[i]));
+        buf_add_char(&b, (i + 1) % columns ? ',' : '\n');
     }
+    fwrite(b.data, 1, b.len, to);
+    buf_free(&b);
 }
 
 /* ---- rows ---- */
@@ -160,7 +149,7 @@ static size_t names_of_first(const char *rows, size_t len, struct arena *arena, 
     const char *name;
     size_t name_len, count = 0;
     const char *from;
-    if (!json_enter(&j, '[') || !json_next(&j, &first, &name, &name_len) || !json_enter(&j, '{'))
+    if (!json_enter(&j, '[') || !json_next(&j, &first, NULL, NULL) || !json_enter(&j, '{'))
         return 0;
     while (count < COLUMNS_MAX && json_next(&j, &first_member, &name, &name_len)) {
         columns[count++].name = arena_strndup(arena, name + 1, name_len - 2);
@@ -174,11 +163,10 @@ static int print_json(FILE *to, const char *rows, size_t len, struct err *err)
 {
     struct json j = json_begin(rows, len);
     bool first = true;
-    const char *name, *from;
-    size_t name_len;
+    const char *from;
     if (!json_enter(&j, '['))
         return err_set(err, ERR_INVALID, "the server's answer is no list");
-    while (json_next(&j, &first, &name, &name_len) && json_skip(&j, &from))
+    while (json_next(&j, &first, NULL, NULL) && json_skip(&j, &from))
         fprintf(to, "%.*s\n", (int)(j.at - from), from);
     return j.error ? err_set(err, ERR_INVALID, "the server's answer is no JSON: %s", j.error) : 0;
 }
@@ -188,13 +176,12 @@ static int collect(struct cells *c, const char *rows, size_t len, const struct t
 {
     struct json j = json_begin(rows, len);
     bool first = true;
-    const char *name, *from;
-    size_t name_len;
+    const char *from;
     for (size_t i = 0; i < count; i++)
         add_cell(c, mem_strdup(columns[i].header ? columns[i].header : columns[i].name));
     if (!json_enter(&j, '['))
         return err_set(err, ERR_INVALID, "the server's answer is no list");
-    while (json_next(&j, &first, &name, &name_len) && json_skip(&j, &from))
+    while (json_next(&j, &first, NULL, NULL) && json_skip(&j, &from))
         for (size_t i = 0; i < count; i++)
             add_cell(c, cell_text(from, (size_t)(j.at - from), columns[i].name));
     return j.error ? err_set(err, ERR_INVALID, "the server's answer is no JSON: %s", j.error) : 0;

@@ -1,0 +1,163 @@
+/* belltower batch run|list|show. */
+#include "cli/client.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct wanted {
+    const char *format, *range, *from, *to, *until, *key, *wait, *job;
+    int64_t limit;
+    enum table_format table;
+};
+
+static void path_begin(struct buf *b, const char *tenant)
+{
+    buf_add_str(b, "/v1/tenants/");
+    client_encode(b, tenant);
+}
+
+static void member(struct buf *b, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    json_w_name(b, name);
+    json_w_str(b, value);
+}
+
+static int print_report(const struct wanted *w, const struct buf *report, struct err *err)
+{
+    const char *rows;
+    size_t len;
+    if (w->table == TABLE_JSON || json_find(report->data, report->len, "rows", &rows, &len) != JSON_ARRAY) {
+        printf("%.*s\n", (int)report->len, report->data);
+        return 0;
+    }
+    return table_print(stdout, w->table, rows, len, NULL, 0, err);
+}
+
+static int do_run(struct client *c, const struct wanted *w, char **argv, struct err *err)
+{
+    struct buf path = {0}, body = {0}, answer = {0};
+    path_begin(&path, argv[0]);
+    buf_add_str(&path, "/jobs/");
+    client_encode(&path, argv[1]);
+    buf_printf(&path, "/runs?wait=%s", w->wait);
+    json_w_open(&body, '{');
+    member(&body, "range", w->range);
+    member(&body, "from", w->from);
+    member(&body, "to", w->to);
+    member(&body, "until", w->until);
+    json_w_close(&body, '}');
+    const struct client_request r = {.method = "POST",
+                                     .path = buf_cstr(&path),
+                                     .content_type = "application/json",
+                                     .idempotency_key = w->key,
+                                     .body = body.data,
+                                     .len = body.len};
+    long code = 0;
+    int status = client_call(c, &r, &answer, &code, err);
+    if (status == 0 && code == 202) {
+        fprintf(stderr, "not done yet; belltower batch show %s RUN shows it later\n", argv[0]);
+        printf("%s\n", buf_cstr(&answer));
+    } else if (status == 0) {
+        status = print_report(w, &answer, err);
+    }
+    buf_free(&path);
+    buf_free(&body);
+    buf_free(&answer);
+    return status;
+}
+
+static int do_list(struct client *c, const struct wanted *w, char **argv, struct err *err)
+{
+    static const struct table_column columns[] = {{"run", NULL},      {"job", NULL},  {"cause", NULL},
+                                                  {"state", NULL},    {"from", NULL}, {"to", NULL},
+                                                  {"complete", NULL}, {"rows", NULL}, {"error", NULL}};
+    struct buf path = {0}, rows = {0};
+    path_begin(&path, argv[0]);
+    buf_add_str(&path, "/runs");
+    if (w->job) {
+        buf_add_str(&path, "?job=");
+        client_encode(&path, w->job);
+    }
+    int status = client_list(c, buf_cstr(&path), "runs", (size_t)w->limit, &rows, err);
+    if (status == 0)
+        status = table_print(stdout, w->table, rows.data, rows.len, columns, sizeof columns / sizeof *columns, err);
+    buf_free(&path);
+    buf_free(&rows);
+    return status;
+}
+
+static int do_show(struct client *c, const struct wanted *w, char **argv, struct err *err)
+{
+    struct buf path = {0}, answer = {0};
+    path_begin(&path, argv[0]);
+    buf_add_str(&path, "/runs/");
+    client_encode(&path, argv[1]);
+    buf_add_str(&path, "/report");
+    int status = client_get(c, buf_cstr(&path), &answer, err);
+    if (status == 0)
+        status = print_report(w, &answer, err);
+    buf_free(&path);
+    buf_free(&answer);
+    return status;
+}
+
+static const struct sub {
+    const char *name, *arguments;
+    int count;
+    int (*run)(struct client *c, const struct wanted *w, char **argv, struct err *err);
+} subs[] = {
+    {"run", "TENANT JOB", 2, do_run},
+    {"list", "TENANT", 1, do_list},
+    {"show", "TENANT RUN", 2, do_show},
+};
+
+static const struct sub *find_sub(const char *name)
+{
+    for (size_t i = 0; i < sizeof subs / sizeof *subs; i++)
+        if (strcmp(subs[i].name, name) == 0)
+            return &subs[i];
+    return NULL;
+}
+
+int cmd_batch(int argc, char **argv)
+{
+    struct wanted w = {.limit = 50, .wait = "30s"};
+    const struct option options[] = {
+        {"o", OPTION_TEXT, &w.format, "FORMAT", "table, json or csv"},
+        {"range", OPTION_TEXT, &w.range, "TIME", "run: so far back, e.g. 12h"},
+        {"from", OPTION_TEXT, &w.from, "TIME", "run: windows that start at or after it"},
+        {"to", OPTION_TEXT, &w.to, "TIME", "run: windows that start before it"},
+        {"until", OPTION_TEXT, &w.until, "TIME", "run: the end that the range is counted back from"},
+        {"key", OPTION_TEXT, &w.key, "KEY", "run: the same key again gives the same run"},
+        {"wait", OPTION_TEXT, &w.wait, "TIME", "run: for the report (30s)"},
+        {"job", OPTION_TEXT, &w.job, "JOB", "list: of this job only"},
+        {"limit", OPTION_NUMBER, &w.limit, "N", "list: rows at most; 0 = all (50)"},
+    };
+    struct client c;
+    struct err err;
+    if (client_open(&c, &argc, argv, &err) < 0)
+        return verb_failed(&err);
+    if (verb_options(&argc, argv, "batch", options, sizeof options / sizeof *options, 1, 3, &err) < 0 ||
+        table_format_parse(w.format, &w.table, &err) < 0) {
+        client_close(&c);
+        return verb_usage(&err);
+    }
+    const struct sub *sub = find_sub(argv[1]);
+    if (!sub || argc - 2 != sub->count) {
+        client_close(&c);
+        err_set(&err, ERR_INVALID, "expected batch %s",
+                sub ? sub->arguments : "run TENANT JOB, list TENANT or show TENANT RUN");
+        return verb_usage(&err);
+    }
+    int status = sub->run(&c, &w, argv + 2, &err);
+    client_close(&c);
+    return status < 0 ? verb_failed(&err) : VERB_DONE;
+}

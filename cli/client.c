@@ -1,0 +1,266 @@
+#include "cli/client.h"
+
+#include "base/files.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONNECT_SECONDS 5L
+#define CALL_SECONDS    300L
+#define TOKEN_MAX       4096
+#define PAGE_ROWS       1000
+
+static int find_token(struct client *c, struct err *err)
+{
+    char path[4096];
+    struct buf text = {0};
+    if (*c->settings.token) {
+        c->token = mem_strdup(c->settings.token);
+        return 0;
+    }
+    path_data(&c->settings, "token", path, sizeof path);
+    int status = files_read(path, TOKEN_MAX, &text, err);
+    if (status < 0 && err->code == ERR_NOT_FOUND)
+        err_set(err, ERR_DENIED,
+                "no token: set BELLTOWER_TOKEN, or give --data DIR where the platform keeps its own (%s is not there)",
+                path);
+    while (text.len && (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r'))
+        text.len--;
+    if (status == 0)
+        c->token = mem_strndup(text.data, text.len);
+    buf_free(&text);
+    return status;
+}
+
+int client_open(struct client *c, int *argc, char **argv, struct err *err)
+{
+    *c = (struct client){0};
+    if (settings_load(argc, argv, &c->settings, err) < 0)
+        return -1;
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    c->curl = curl_easy_init();
+    return c->curl ? 0 : err_set(err, ERR_INTERNAL, "cannot start libcurl");
+}
+
+void client_close(struct client *c)
+{
+    if (c->curl) {
+        curl_easy_cleanup(c->curl);
+        curl_global_cleanup();
+    }
+    free(c->token);
+    *c = (struct client){0};
+}
+
+void client_encode(struct buf *out, const char *s)
+{
+    for (; *s; s++) {
+        unsigned char ch = (unsigned char)*s;
+        bool plain =
+            (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || strchr("-._~", ch);
+        if (plain)
+            buf_add_char(out, (char)ch);
+        else
+            buf_printf(out, "%%%02X", ch);
+    }
+}
+
+static size_t take(char *data, size_t size, size_t count, void *context)
+{
+    buf_add(context, data, size * count);
+    return size * count;
+}
+
+/* ---- problems ---- */
+
+static enum err_code code_of(long status)
+{
+    switch (status) {
+    case 401:
+    case 403:
+        return ERR_DENIED;
+    case 404:
+        return ERR_NOT_FOUND;
+    case 409:
+    case 412:
+        return ERR_CONFLICT;
+    case 400:
+    case 413:
+    case 415:
+    case 422:
+        return ERR_INVALID;
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+        return ERR_UNAVAILABLE;
+    default:
+        return ERR_INTERNAL;
+    }
+}
+
+/* The mistakes of a problem, one a line, as the compiler-like lines of `check`. */
+static void print_mistakes(const struct buf *answer)
+{
+    const char *list, *from;
+    size_t len;
+    bool first = true;
+    if (json_find(answer->data, answer->len, "errors", &list, &len) != JSON_ARRAY)
+        return;
+    struct json j = json_begin(list, len);
+    struct buf text = {0}, message = {0};
+    json_enter(&j, '[');
+    while (json_next(&j, &first, NULL, NULL) && json_skip(&j, &from)) {
+        size_t one = (size_t)(j.at - from);
+        int64_t line = 0, column = 0;
+        buf_clear(&text);
+        buf_clear(&message);
+        json_get_int(from, one, "line", &line);
+        json_get_int(from, one, "column", &column);
+        if (!json_get_string(from, one, "message", &message))
+            json_get_string(from, one, "detail", &message);
+        json_get_string(from, one, "suggestion", &text);
+        fprintf(stderr, "%lld:%lld: %s", (long long)line, (long long)column, buf_cstr(&message));
+        fprintf(stderr, text.len ? "; did you mean `%s`?\n" : "%s\n", buf_cstr(&text));
+    }
+    buf_free(&text);
+    buf_free(&message);
+}
+
+static int problem(const struct client_request *r, long status, const struct buf *answer, struct err *err)
+{
+    struct buf title = {0}, detail = {0};
+    bool known = json_get_string(answer->data, answer->len, "title", &title);
+    json_get_string(answer->data, answer->len, "detail", &detail);
+    if (known)
+        err_set(err, code_of(status), "%s%s%s", buf_cstr(&title), detail.len ? ": " : "", buf_cstr(&detail));
+    else
+        err_set(err, code_of(status), "%s %s: the server answered %ld", r->method, r->path, status);
+    print_mistakes(answer);
+    buf_free(&title);
+    buf_free(&detail);
+    return -1;
+}
+
+/* ---- calls ---- */
+
+static struct curl_slist *header(struct curl_slist *list, const char *name, const char *value)
+{
+    char *line = mem_printf("%s: %s", name, value ? value : "");
+    if (value)
+        list = curl_slist_append(list, line);
+    free(line);
+    return list;
+}
+
+static struct curl_slist *headers(const struct client *c, const struct client_request *r)
+{
+    char *bearer = mem_printf("Bearer %s", c->token);
+    struct curl_slist *list = header(NULL, "authorization", bearer);
+    list = header(list, "content-type", r->content_type);
+    list = header(list, "accept", r->accept);
+    list = header(list, "if-match", r->if_match);
+    list = header(list, "idempotency-key", r->idempotency_key);
+    list = curl_slist_append(list, "expect:"); /* no 100-continue: it costs a second */
+    free(bearer);
+    return list;
+}
+
+static void prepare(struct client *c, const struct client_request *r, const char *url, struct curl_slist *list,
+                    struct buf *answer)
+{
+    curl_easy_reset(c->curl);
+    curl_easy_setopt(c->curl, CURLOPT_URL, url);
+    curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, r->method);
+    curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, list);
+    curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, take);
+    curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, answer);
+    curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
+    curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, CALL_SECONDS);
+    curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
+    if (!r->body && strcmp(r->method, "GET") == 0)
+        return;
+    curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->len);
+    curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, r->body ? r->body : "");
+}
+
+int client_call(struct client *c, const struct client_request *r, struct buf *answer, long *status, struct err *err)
+{
+    long code = 0;
+    if (!c->token && find_token(c, err) < 0)
+        return -1;
+    char *url = mem_printf("%s%s", c->settings.server, r->path);
+    struct curl_slist *list = headers(c, r);
+    buf_clear(answer);
+    prepare(c, r, url, list, answer);
+    CURLcode result = curl_easy_perform(c->curl);
+    curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &code);
+    curl_slist_free_all(list);
+    free(url);
+    if (status)
+        *status = code;
+    if (result != CURLE_OK)
+        return err_set(err, ERR_UNAVAILABLE,
+                       "the API at %s is not there (%s): start the platform with `belltower up`, or give --server",
+                       c->settings.server, curl_easy_strerror(result));
+    return code >= 200 && code < 300 ? 0 : problem(r, code, answer, err);
+}
+
+int client_get(struct client *c, const char *path, struct buf *answer, struct err *err)
+{
+    const struct client_request r = {.method = "GET", .path = path, .accept = "application/json"};
+    return client_call(c, &r, answer, NULL, err);
+}
+
+/* ---- lists ---- */
+
+/* Appends the elements of an array to rows (an array still open); how many. */
+static size_t append_rows(struct buf *rows, const char *list, size_t len, size_t limit)
+{
+    struct json j = json_begin(list, len);
+    bool first = true;
+    const char *from;
+    size_t count = 0;
+    json_enter(&j, '[');
+    while (count < limit && json_next(&j, &first, NULL, NULL) && json_skip(&j, &from)) {
+        json_w_raw(rows, from, (size_t)(j.at - from));
+        count++;
+    }
+    return count;
+}
+
+int client_list(struct client *c, const char *path, const char *member, size_t limit, struct buf *rows, struct err *err)
+{
+    struct buf answer = {0}, next = {0}, url = {0};
+    size_t left = limit ? limit : SIZE_MAX;
+    int status;
+    json_w_open(rows, '[');
+    do {
+        const char *list;
+        size_t len;
+        buf_clear(&url);
+        buf_printf(&url, "%s%climit=%zu", path, strchr(path, '?') ? '&' : '?',
+                   left < PAGE_ROWS ? left : (size_t)PAGE_ROWS);
+        if (next.len) {
+            buf_add_str(&url, "&cursor=");
+            client_encode(&url, buf_cstr(&next));
+        }
+        status = client_get(c, buf_cstr(&url), &answer, err);
+        if (status == 0 && json_find(answer.data, answer.len, member, &list, &len) != JSON_ARRAY)
+            status = err_set(err, ERR_INTERNAL, "the server's answer to %s has no list \"%s\"", path, member);
+        if (status == 0)
+            left -= append_rows(rows, list, len, left);
+        buf_clear(&next);
+        if (status == 0)
+            json_get_string(answer.data, answer.len, "next", &next);
+    } while (status == 0 && next.len && left);
+    json_w_close(rows, ']');
+    buf_free(&answer);
+    buf_free(&next);
+    buf_free(&url);
+    return status;
+}

@@ -1,0 +1,256 @@
+/* belltower tenant add|list|show|update|pause|resume|remove|token. */
+#include "cli/client.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
+
+#include "base/files.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "tenants/app/app.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct wanted {
+    const char *format, *save;
+    bool dry_run, keep_data, force;
+    enum table_format table;
+};
+
+typedef int action(struct client *c, const struct wanted *w, const char *argument, struct err *err);
+
+static char *tenant_path(const char *tenant, const char *rest)
+{
+    struct buf b = {0};
+    buf_add_str(&b, "/v1/tenants/");
+    client_encode(&b, tenant);
+    buf_add_str(&b, rest);
+    char *path = mem_strndup(b.data, b.len);
+    buf_free(&b);
+    return path;
+}
+
+/* The app file, checked here first, so that mistakes show with their excerpts. */
+static int read_app(const char *path, struct buf *text, char **tenant, struct err *err)
+{
+    struct app_diags diags;
+    struct buf shown = {0};
+    if (files_read(path, APP_MAX_BYTES + 1, text, err) < 0)
+        return -1;
+    struct app *app = app_load(text->data, text->len, NULL, &diags);
+    app_diags_text(&diags, path, text->data, text->len, &shown);
+    fwrite(shown.data, 1, shown.len, stderr);
+    buf_free(&shown);
+    app_diags_free(&diags);
+    if (!app)
+        return err_set(err, ERR_INVALID, "%s has mistakes, see above", path);
+    *tenant = mem_strdup(app->tenant);
+    app_free(&app);
+    return 0;
+}
+
+/* Where `send` looks for the credentials of a tenant. */
+static void credentials_path(const struct client *c, const char *tenant, char *out, size_t size)
+{
+    snprintf(out, size, "%s/clients/%s.json", c->settings.data, tenant);
+}
+
+static int keep_credentials(const struct client *c, const struct wanted *w, const char *tenant,
+                            const struct buf *answer, struct err *err)
+{
+    char path[4096], dir[4096];
+    snprintf(dir, sizeof dir, "%s/clients", c->settings.data);
+    credentials_path(c, tenant, path, sizeof path);
+    if (!w->save && files_make_directories(dir, err) < 0)
+        return -1;
+    if (files_write_secret(w->save ? w->save : path, answer->data, answer->len, err) < 0)
+        return -1;
+    fprintf(stderr, "the token and the broker credentials are kept in %s; they are not shown again\n",
+            w->save ? w->save : path);
+    return 0;
+}
+
+static int do_add(struct client *c, const struct wanted *w, const char *file, struct err *err)
+{
+    struct buf text = {0}, answer = {0};
+    char *tenant = NULL;
+    int status = read_app(file, &text, &tenant, err);
+    if (status == 0) {
+        const struct client_request r = {.method = "POST",
+                                         .path = w->dry_run ? "/v1/tenants?dry_run=true" : "/v1/tenants",
+                                         .content_type = "application/yaml",
+                                         .body = text.data,
+                                         .len = text.len};
+        status = client_call(c, &r, &answer, NULL, err);
+    }
+    if (status == 0)
+        printf("%s\n", buf_cstr(&answer));
+    if (status == 0 && !w->dry_run && keep_credentials(c, w, tenant, &answer, err) < 0)
+        fprintf(stderr, "belltower: the credentials above could not be kept: %s\n", err->text);
+    free(tenant);
+    buf_free(&text);
+    buf_free(&answer);
+    return status;
+}
+
+static int do_list(struct client *c, const struct wanted *w, const char *none, struct err *err)
+{
+    static const struct table_column columns[] = {
+        {"tenant", NULL}, {"title", NULL}, {"state", NULL}, {"version", NULL}, {"generation", NULL}};
+    struct buf rows = {0};
+    (void)none;
+    int status = client_list(c, "/v1/tenants", "tenants", 0, &rows, err);
+    if (status == 0)
+        status = table_print(stdout, w->table, rows.data, rows.len, columns, sizeof columns / sizeof *columns, err);
+    buf_free(&rows);
+    return status;
+}
+
+static int do_show(struct client *c, const struct wanted *w, const char *tenant, struct err *err)
+{
+    struct buf answer = {0};
+    char *path = tenant_path(tenant, "");
+    (void)w;
+    int status = client_get(c, path, &answer, err);
+    if (status == 0)
+        printf("%s\n", buf_cstr(&answer));
+    free(path);
+    buf_free(&answer);
+    return status;
+}
+
+static int present_version(struct client *c, const char *tenant, char etag[32], struct err *err)
+{
+    struct buf answer = {0};
+    char *path = tenant_path(tenant, "");
+    int64_t version;
+    int status = client_get(c, path, &answer, err);
+    if (status == 0 && !json_get_int(answer.data, answer.len, "version", &version))
+        status = err_set(err, ERR_INTERNAL, "the server's answer names no version");
+    if (status == 0)
+        snprintf(etag, 32, "\"%lld\"", (long long)version);
+    free(path);
+    buf_free(&answer);
+    return status;
+}
+
+static int do_update(struct client *c, const struct wanted *w, const char *file, struct err *err)
+{
+    struct buf text = {0}, answer = {0};
+    char *tenant = NULL, *path = NULL, etag[32];
+    int status = read_app(file, &text, &tenant, err);
+    if (status == 0)
+        status = present_version(c, tenant, etag, err);
+    if (status == 0) {
+        path = tenant_path(tenant, w->dry_run ? "/app?dry_run=true" : "/app");
+        const struct client_request r = {.method = "PUT",
+                                         .path = path,
+                                         .content_type = "application/yaml",
+                                         .if_match = etag,
+                                         .body = text.data,
+                                         .len = text.len};
+        status = client_call(c, &r, &answer, NULL, err);
+    }
+    if (status == 0)
+        printf("%s\n", buf_cstr(&answer));
+    free(tenant);
+    free(path);
+    buf_free(&text);
+    buf_free(&answer);
+    return status;
+}
+
+static int post(struct client *c, const char *tenant, const char *rest, struct err *err)
+{
+    struct buf answer = {0};
+    char *path = tenant_path(tenant, rest);
+    const struct client_request r = {.method = "POST", .path = path};
+    int status = client_call(c, &r, &answer, NULL, err);
+    if (status == 0 && answer.len)
+        printf("%s\n", buf_cstr(&answer));
+    free(path);
+    buf_free(&answer);
+    return status;
+}
+
+static int do_pause(struct client *c, const struct wanted *w, const char *tenant, struct err *err)
+{
+    (void)w;
+    return post(c, tenant, "/pause", err);
+}
+
+static int do_resume(struct client *c, const struct wanted *w, const char *tenant, struct err *err)
+{
+    (void)w;
+    return post(c, tenant, "/resume", err);
+}
+
+static int do_token(struct client *c, const struct wanted *w, const char *tenant, struct err *err)
+{
+    (void)w;
+    return post(c, tenant, "/token", err);
+}
+
+static int do_remove(struct client *c, const struct wanted *w, const char *tenant, struct err *err)
+{
+    struct buf answer = {0};
+    char *path = tenant_path(tenant, w->keep_data ? "?keep_data=true" : ""), file[4096];
+    const struct client_request r = {.method = "DELETE", .path = path};
+    int status = client_call(c, &r, &answer, NULL, err);
+    credentials_path(c, tenant, file, sizeof file);
+    if (status == 0)
+        remove(file);
+    free(path);
+    buf_free(&answer);
+    return status;
+}
+
+static const struct sub {
+    const char *name;
+    bool argument;
+    action *run;
+} subs[] = {
+    {"add", true, do_add},     {"list", false, do_list},    {"show", true, do_show},     {"update", true, do_update},
+    {"pause", true, do_pause}, {"resume", true, do_resume}, {"remove", true, do_remove}, {"token", true, do_token},
+};
+
+static const struct sub *find_sub(const char *name)
+{
+    for (size_t i = 0; name && i < sizeof subs / sizeof *subs; i++)
+        if (strcmp(subs[i].name, name) == 0)
+            return &subs[i];
+    return NULL;
+}
+
+int cmd_tenant(int argc, char **argv)
+{
+    struct wanted w = {0};
+    const struct option options[] = {
+        {"o", OPTION_TEXT, &w.format, "FORMAT", "list: table, json or csv"},
+        {"dry-run", OPTION_FLAG, &w.dry_run, NULL, "add, update: only check"},
+        {"save", OPTION_TEXT, &w.save, "FILE", "add: keep token and credentials there"},
+        {"keep-data", OPTION_FLAG, &w.keep_data, NULL, "remove: keep results, runs and reports"},
+    };
+    struct client c;
+    struct err err;
+    if (client_open(&c, &argc, argv, &err) < 0)
+        return verb_failed(&err);
+    if (verb_options(&argc, argv, "tenant", options, sizeof options / sizeof *options, 1, 2, &err) < 0 ||
+        table_format_parse(w.format, &w.table, &err) < 0) {
+        client_close(&c);
+        return verb_usage(&err);
+    }
+    const struct sub *sub = find_sub(argv[1]);
+    if (!sub || sub->argument != (argc == 3)) {
+        client_close(&c);
+        err_set(&err, ERR_INVALID,
+                sub ? "tenant %s: wrong number of arguments"
+                    : "tenant %s: expected add FILE, list, show T, update FILE, pause T, resume T, token T or remove T",
+                argv[1]);
+        return verb_usage(&err);
+    }
+    int status = sub->run(&c, &w, argv[2], &err);
+    client_close(&c);
+    return status < 0 ? verb_failed(&err) : VERB_DONE;
+}
