@@ -66,26 +66,26 @@ static bool begins(const char *text, const char *with)
     return strncmp(text, with, strlen(with)) == 0;
 }
 
-static int find_backend(const char *uri, const struct coredms_backend **backend, struct err *err)
+/* NULL on failure. */
+static const struct coredms_backend *find_backend(const char *uri, struct err *err)
 {
+    const struct coredms_backend *module = NULL;
     if (begins(uri, "mongodb://") || begins(uri, "mongodb+srv://"))
-        return coredms_load_module(backend, err);
-    if (!begins(uri, "sqlite:") || !uri[strlen("sqlite:")])
-        return err_set(err, ERR_INVALID, "coredms: must be sqlite:DIR or mongodb://HOST/DATABASE");
-    *backend = &coredms_sqlite_backend;
-    return 0;
+        return coredms_load_module(&module, err) < 0 ? NULL : module;
+    if (begins(uri, "sqlite:") && uri[strlen("sqlite:")])
+        return &coredms_sqlite_backend;
+    err_set(err, ERR_INVALID, "coredms: must be sqlite:DIR or mongodb://HOST/DATABASE");
+    return NULL;
 }
 
 int coredms_open(const char *uri, const char *tenant, unsigned writes, struct coredms **db, struct err *err)
 {
-    const struct coredms_backend *backend;
     if (tenant && check_tenant(tenant, err) < 0)
         return -1;
     if (!tenant && (writes & (COREDMS_WRITES_STREAM | COREDMS_WRITES_BATCH)))
         return err_set(err, ERR_INTERNAL, "coredms: a handle that writes a tenant's data needs the tenant");
-    if (find_backend(uri, &backend, err) < 0)
-        return -1;
-    return backend->open(uri, tenant, writes, db, err);
+    const struct coredms_backend *backend = find_backend(uri, err);
+    return backend ? backend->open(uri, tenant, writes, db, err) : -1;
 }
 
 void coredms_close(struct coredms **db)
