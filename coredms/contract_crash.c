@@ -1,4 +1,4 @@
-/* What is left when a writer is killed in the middle of its work. */
+/* Several processes: a writer killed in the middle of its work, epochs raised at once. */
 #include "coredms/contract.h"
 
 #include "base/clock.h"
@@ -117,8 +117,63 @@ static void test_killed_writers(void **state)
     t->db = contract_open(t, "acme", WRITES_ALL);
 }
 
+#define RAISERS 3
+#define RAISES  15
+
+/* Writes each epoch it was given. */
+static void raise_many(const char *uri, int out)
+{
+    struct test own = {.uri = (char *)uri}, *t = &own;
+    struct coredms *db = contract_open(t, "acme", COREDMS_WRITES_STREAM | COREDMS_WRITES_BATCH);
+    for (int i = 0; i < RAISES; i++) {
+        struct source s;
+        struct checkpoint_head head;
+        OK(history_raise(db, 1, &s, &t->err));
+        OK(checkpoint_raise(db, 1, &head, &t->err));
+        const uint64_t epochs[2] = {s.epoch, head.epoch};
+        checkpoint_head_free(&head);
+        if (write(out, epochs, sizeof epochs) != sizeof epochs)
+            _exit(1);
+    }
+    coredms_close(&db);
+    _exit(0);
+}
+
+static void test_no_epoch_is_given_twice(void **state)
+{
+    struct test *t = *state;
+    bool seen[2][RAISERS * RAISES + 1] = {0};
+    uint64_t epochs[2];
+    int ends[2], status, count = 0;
+    coredms_close(&t->db); /* no handle lives across the fork */
+    assert_int_equal(pipe(ends), 0);
+    pid_t pids[RAISERS];
+    for (int i = 0; i < RAISERS; i++) {
+        assert_true((pids[i] = fork()) >= 0);
+        if (pids[i] == 0) {
+            close(ends[0]);
+            raise_many(t->uri, ends[1]);
+        }
+    }
+    close(ends[1]);
+    for (; read(ends[0], epochs, sizeof epochs) == sizeof epochs; count++) {
+        for (int kind = 0; kind < 2; kind++) {
+            assert_in_range(epochs[kind], 1, RAISERS * RAISES);
+            assert_false(seen[kind][epochs[kind]]);
+            seen[kind][epochs[kind]] = true;
+        }
+    }
+    close(ends[0]);
+    for (int i = 0; i < RAISERS; i++) {
+        assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    assert_int_equal(count, RAISERS * RAISES);
+    t->db = contract_open(t, "acme", WRITES_ALL);
+}
+
 int contract_crash(const char *group)
 {
-    const struct CMUnitTest tests[] = {CONTRACT_TEST(test_killed_writers)};
+    const struct CMUnitTest tests[] = {CONTRACT_TEST(test_killed_writers), CONTRACT_TEST(test_no_epoch_is_given_twice)};
     return cmocka_run_group_tests_name(group, tests, NULL, NULL);
 }

@@ -199,6 +199,9 @@ static void test_bad_rows_change_nothing(void **state)
     FAILS(ERR_INVALID, history_put(t->db, rows, 2, &s, &t->err));
     rows[1] = contract_result("a", "[\"\xff\"]", 0, "{}");
     FAILS(ERR_INVALID, history_put(t->db, rows, 2, &s, &t->err));
+    rows[1] = contract_result("a", "[2]", 0, "{}");
+    rows[1].generation = 1ull << 31;
+    FAILS(ERR_INVALID, history_put(t->db, rows, 2, &s, &t->err));
     rows[1] = contract_result("", "[1]", 0, "{}");
     FAILS(ERR_INVALID, history_put(t->db, rows, 2, &s, &t->err));
     assert_query(t, t->db, &f, "");

@@ -232,6 +232,8 @@ static int check_result(const struct result_row *row, struct err *err)
     const char *why;
     if (check_text("stream", row->stream, err) < 0)
         return -1;
+    if (row->generation > INT32_MAX)
+        return err_set(err, ERR_INVALID, "result: no such generation");
     if (!row->key || !*row->key || !utf8_valid(row->key, strlen(row->key)))
         return err_set(err, ERR_INVALID, "result: its key is empty or no UTF-8");
     if (!json_valid(row->body, row->body_len, &why))

@@ -211,8 +211,10 @@ static int delete_step(struct store *s, enum collection in, const bson_t *select
     bson_t *opts = BCON_NEW("projection", "{", "_id", BCON_INT32(1), "}", "limit", BCON_INT64((int64_t)limit));
     int status = mongo_find(s, in, bson_copy(selector), opts, collect_id, &ids, err);
     if (status == 0 && ids.count > 0) {
-        bson_t *chosen = bson_copy(selector); /* names the tenant, as every filter does */
-        bson_t in_list = BSON_INITIALIZER;
+        bson_t *chosen = bson_new(), in_list = BSON_INITIALIZER;
+        char *tenant = get_text(selector, "tenant");
+        put_text(chosen, "tenant", tenant);
+        free(tenant);
         bson_append_array(&in_list, "$in", -1, &ids.list);
         put_doc(chosen, "_id", &in_list);
         bson_destroy(&in_list);

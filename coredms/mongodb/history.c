@@ -90,6 +90,12 @@ static char *result_id(const struct store *s, const struct result_row *r)
     return id;
 }
 
+/* (generation, revision) as one number, so that a filter on it is one comparison. */
+static int64_t rank_of(const struct result_row *r)
+{
+    return (int64_t)(r->generation << 32 | r->revision);
+}
+
 struct operation {
     char *id;
     const struct result_row *row;
@@ -101,10 +107,8 @@ static int compare_operations(const void *a, const void *b)
     int d = strcmp(x->id, y->id);
     if (d)
         return d;
-    if (x->row->generation != y->row->generation)
-        return x->row->generation > y->row->generation ? -1 : 1;
-    if (x->row->revision != y->row->revision)
-        return x->row->revision > y->row->revision ? -1 : 1;
+    if (rank_of(x->row) != rank_of(y->row))
+        return rank_of(x->row) > rank_of(y->row) ? -1 : 1;
     return (x->row > y->row) - (x->row < y->row); /* the first of equals */
 }
 
@@ -129,10 +133,7 @@ static struct operation *plan(const struct store *s, const struct result_row *ro
 static bson_t *result_selector(const struct store *s, const struct operation *op)
 {
     bson_t *selector = doc_id(s->base.tenant, op->id);
-    int64_t generation = (int64_t)op->row->generation;
-    BCON_APPEND(selector, "$or", "[", "{", "generation", "{", "$lt", BCON_INT64(generation), "}", "}", "{",
-                "generation", BCON_INT64(generation), "revision", "{", "$lt", BCON_INT64(op->row->revision), "}", "}",
-                "]");
+    BCON_APPEND(selector, "rank", "{", "$lt", BCON_INT64(rank_of(op->row)), "}");
     return selector;
 }
 
@@ -145,6 +146,7 @@ static bson_t *result_fields(const struct result_row *r)
     put_text(set, "key", r->key);
     put_int(set, "generation", r->generation);
     put_int(set, "revision", r->revision);
+    put_int(set, "rank", rank_of(r));
     put_int(set, "number", r->number);
     columns_of_body(r->body, r->body_len, &columns);
     put_doc(set, "v", &columns);
