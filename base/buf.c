@@ -14,7 +14,7 @@ void buf_free(struct buf *b)
 
 char *buf_reserve(struct buf *b, size_t more)
 {
-    if (b->cap - b->len < more) {
+    if (b->cap - b->len < more || !b->data) { /* never NULL */
         size_t cap = b->cap ? b->cap : 256;
         while (cap - b->len < more)
             cap *= 2;
