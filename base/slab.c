@@ -112,7 +112,10 @@ void slab_free_all(struct slab *s)
         ASAN_UNPOISON_MEMORY_REGION(b->bytes, BLOCK_BYTES);
         free(b);
     }
-    while (s->large)
-        free_large(s, s->large->bytes);
+    while (s->large) {
+        struct slab_large *l = s->large;
+        s->large = l->next;
+        free(l);
+    }
     *s = (struct slab){0};
 }

@@ -288,7 +288,7 @@ int main(int argc, char **argv)
                 "usage: engine_driver APP LOG | APP --lines DATA [--no-end] | --cases DIR...   [--snapshot-every N]\n");
         return 2;
     }
-    for (int i = 0; i < o.case_count; i++)
+    for (int i = 0; o.cases && i < o.case_count; i++)
         run_case(&o, o.cases[i]);
     if (!o.cases)
         run(&o, o.app, o.log, o.lines, stdout);
