@@ -197,7 +197,7 @@ static void assert_list(struct test *t, const char *job, int cause, int state, c
     struct run_row *rows;
     size_t count;
     char *next = (char *)"untouched";
-    OK(run_list(t->db, job, cause, state, 100, NULL, &rows, &count, &next, &t->err));
+    OK(run_list(t->db, job, cause, state, SIZE_MAX, NULL, &rows, &count, &next, &t->err));
     assert_null(next);
     assert_ids(rows, count, wanted);
 }

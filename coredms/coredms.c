@@ -8,6 +8,8 @@
 
 #define NAME_MAX_BYTES 200 /* of a run's id, a job, a stream, a column */
 
+#define MOST_ROWS 1000000000 /* that a caller can ask for: one more still is a number */
+
 /* ---- checks of what comes from outside ---- */
 
 static bool tenant_ok(const char *tenant)
@@ -37,6 +39,11 @@ static int check_column(const char *name, struct err *err)
     if (len == 0 || len > NAME_MAX_BYTES || good != len || isdigit((unsigned char)name[0]))
         return err_set(err, ERR_INVALID, "column: not a valid name");
     return 0;
+}
+
+static size_t at_most(size_t limit)
+{
+    return limit < MOST_ROWS ? limit : MOST_ROWS;
 }
 
 static int check_writes(const struct coredms *db, unsigned what, struct err *err)
@@ -265,7 +272,7 @@ int history_query(struct coredms *db, const struct history_filter *filter, size_
 {
     if (check_own(db, err) < 0 || check_filter(filter, err) < 0)
         return -1;
-    return db->backend->history_query(db, filter, limit, cursor, next, each, context, err);
+    return db->backend->history_query(db, filter, at_most(limit), cursor, next, each, context, err);
 }
 
 int history_latest(struct coredms *db, const char *stream, int64_t *window_end, struct err *err)
@@ -305,7 +312,7 @@ int history_expire(struct coredms *db, int64_t before_ms, size_t limit, size_t *
 {
     if (check_writes_own(db, COREDMS_WRITES_BATCH, err) < 0)
         return -1;
-    return db->backend->history_expire(db, before_ms, limit, gone, err);
+    return db->backend->history_expire(db, before_ms, at_most(limit), gone, err);
 }
 
 /* ---- runs ---- */
@@ -353,7 +360,7 @@ int run_list(struct coredms *db, const char *job, int cause, int state, size_t l
 {
     if (check_own(db, err) < 0 || (job && check_text("job", job, err) < 0))
         return -1;
-    return db->backend->run_list(db, job, cause, state, limit, cursor, rows, count, next, err);
+    return db->backend->run_list(db, job, cause, state, at_most(limit), cursor, rows, count, next, err);
 }
 
 int run_pending(struct coredms *db, struct run_row **rows, size_t *count, struct err *err)
