@@ -13,8 +13,11 @@ static void build_limits(struct builder *b)
     l->keys = build_number(limits, "keys", 0);
     l->producers = build_number(limits, "producers", 0);
     l->distinct = build_number(limits, "distinct", 0);
-    if (event && l->message_bytes && l->event_bytes > l->message_bytes)
+    bool larger = l->message_bytes && l->event_bytes > l->message_bytes;
+    if (larger && event && event->verbatim) /* said so in the file; the default just gives way */
         complain(b->diags, event, "at most limits.message", NULL, "larger than a whole message may be");
+    else if (larger)
+        l->event_bytes = l->message_bytes;
     b->app->keep = build_number(b->root, "keep", 0);
 }
 

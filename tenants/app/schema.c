@@ -103,9 +103,9 @@ const struct schema_row schema_rows[] = {
     {"jobs[]", "select", SCHEMA_COLUMNS, YES, NULL, 1, 64, NULL,
      "The report's columns: `name: expression` over [aggregates](expressions.md#aggregates) of the results' columns."},
 
-    {"limits", "event", SCHEMA_SIZE, NO, "64KiB", 64, MIB, NULL,
+    {"limits", "event", SCHEMA_SIZE, NO, "64KiB", 1, MIB, NULL,
      "The largest event; a larger one is set aside as `too-large`."},
-    {"limits", "message", SCHEMA_SIZE, NO, "1MiB", 64, 16 * MIB, NULL,
+    {"limits", "message", SCHEMA_SIZE, NO, "1MiB", 1, 16 * MIB, NULL,
      "The largest message; a larger one is set aside as `too-large`."},
     {"limits", "keys", SCHEMA_INT, NO, "100000", 1, 1000000, NULL,
      "The most keys of a stream; an event of one more is set aside as `too-many-keys`."},

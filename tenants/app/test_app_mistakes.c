@@ -87,7 +87,7 @@ static const struct mistake_case mistakes[] = {
      "this name is taken", NULL},
     {"by: [id]", "where: n >> 3", 20, 15, "jobs[0].where", "unexpected `>`", NULL},
     /* limits, tests */
-    {"event: 1KiB", "event: 2MiB", 22, 18, "limits.event", "out of range: 64 to 1MiB", NULL},
+    {"event: 1KiB", "event: 2MiB", 22, 18, "limits.event", "out of range: 1 to 1MiB", NULL},
     {"event: 1KiB", "event: 1kb", 22, 18, "limits.event", "no size", NULL},
     {"event: 1KiB", "event: 1MiB, message: 1KiB", 22, 18, "limits.event", "larger than a whole message", NULL},
     {"event: 1KiB", "keys: 0x10", 22, 17, "limits.keys", "no number", NULL},

@@ -36,8 +36,8 @@ TOLERANCE = 1e-9
 
 def same(expected, got, top=False):
     """Exactly the same, order of members too; floats within 1e-9. The driver may add members to an output."""
-    if isinstance(expected, float):
-        return (isinstance(got, (int, float)) and not isinstance(got, bool) and
+    if isinstance(expected, float) or isinstance(got, float):      # 0 and 0.0 are one number
+        return (all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in (expected, got)) and
                 math.isclose(expected, got, rel_tol=TOLERANCE, abs_tol=TOLERANCE))
     if type(expected) is not type(got):
         return False

@@ -142,7 +142,7 @@ class Engine:
     def event_message(self, message):
         if self.is_repeat(message):
             self.counts['repeat'] += 1         # D4: "dropped whole and counted"
-        elif len(message.body) > self.app.limits['message_bytes']:
+        elif len(message.body) > self.app.limits['message']:
             self.dead('too-large', message.offset, 0, message.body)
         elif message.csv_header is not None:
             self.csv_line(message)
@@ -184,7 +184,7 @@ class Engine:
             self.one_event(offset, index, raw, lambda: decode.decode(self.app, value))
 
     def one_event(self, offset, index, raw, decoded):
-        if len(raw) > self.app.limits['event_bytes']:
+        if len(raw) > self.app.limits['event']:
             self.dead('too-large', offset, index, raw)
             return
         try:

@@ -213,9 +213,9 @@ class AppMaker:
     def limits(self):
         r, limits = self.r, {}
         if r.random() < 0.3:
-            limits['event_bytes'] = r.choice([60, 90, 150])
+            limits['event'] = r.choice([60, 90, 150])
         if r.random() < 0.3:
-            limits['message_bytes'] = r.choice([100, 200, 400])
+            limits['message'] = r.choice([150, 200, 400])
         if r.random() < 0.5:
             limits['keys'] = r.choice([1, 2, 3])
         if r.random() < 0.5:

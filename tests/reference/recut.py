@@ -15,8 +15,8 @@ from reference import message_from
 
 def app_for_recut(text):
     text = re.sub(r', ahead: \w+', '', text)
-    text = re.sub(r'event_bytes: \d+', 'event_bytes: 65536', text)
-    return re.sub(r'message_bytes: \d+', 'message_bytes: 1048576', text)
+    text = re.sub(r'event: \d+', 'event: 65536', text)
+    return re.sub(r'message: \d+', 'message: 1048576', text)
 
 
 def items_of(log):
