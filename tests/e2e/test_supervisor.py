@@ -9,32 +9,11 @@ import tempfile
 import time
 import unittest
 
+from harness import BIN, alive, read, wait_for
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-BIN = os.environ['BELLTOWER_BIN']
 WANT, WANT_END, PROVISION, LIST, RESTART = 16, 17, 18, 19, 20
 RUNNING, PAUSED, REMOVED = 0, 1, 2
-
-
-def wait_for(condition, what, seconds=60):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.05)
-    raise AssertionError('waited in vain for ' + what)
-
-
-def read(path):
-    with open(path, errors='replace') as f:
-        return f.read()
-
-
-def alive(pid):
-    try:
-        return read('/proc/%d/stat' % pid).rsplit(')', 1)[1].split()[0] != 'Z'
-    except FileNotFoundError:
-        return False
 
 
 class Supervisor(unittest.TestCase):
