@@ -81,7 +81,7 @@ static struct stream_effect *ask(struct stream_core *c, enum stream_effect_kind 
     return e;
 }
 
-static void say(struct stream_core *c, const char *words)
+void core_say(struct stream_core *c, const char *words)
 {
     snprintf(c->words, sizeof c->words, "%s", words);
 }
@@ -91,7 +91,7 @@ void core_exit(struct stream_core *c, enum child_exit code, const char *words)
     if (c->state == CORE_EXITED)
         return;
     c->state = CORE_EXITED;
-    say(c, words);
+    core_say(c, words);
     struct stream_effect *e = core_effect(c, STREAM_EXIT);
     e->code = code;
     e->words = c->words;
@@ -114,7 +114,7 @@ static void retry_later(struct stream_core *c, enum core_state state, const char
     c->state = state;
     c->retry_at = c->mono_ms + c->retry_ms;
     c->retry_ms = c->retry_ms * 2 < RETRY_MAX_MS ? c->retry_ms * 2 : RETRY_MAX_MS;
-    say(c, words);
+    core_say(c, words);
 }
 
 /* The connections are gone or of no use: begin again with new ones. */
@@ -127,7 +127,7 @@ static void reconnect(struct stream_core *c, const struct err *err)
     c->blocked = c->tick_pending = false;
     c->status.connected = false;
     c->status.reconnects++;
-    say(c, err->text);
+    core_say(c, err->text);
     core_effect(c, STREAM_DISCONNECT)->words = c->words;
     if (err->code == ERR_DENIED)
         c->retry_ms = RETRY_MAX_MS;
@@ -173,17 +173,6 @@ static int begin_engine(struct stream_core *c, const struct stream_event *e, str
     return 0;
 }
 
-static void sample_at_load(struct stream_core *c, int64_t saved_ms)
-{
-    struct engine_info info;
-    engine_info(c->engine, &info);
-    if (!info.result_number)
-        return;
-    c->samples[0].number = (int64_t)info.result_number;
-    c->samples[0].wall_ms = saved_ms;
-    c->sample_count = 1;
-}
-
 static void on_loaded(struct stream_core *c, const struct stream_event *e)
 {
     struct err err = {0};
@@ -201,7 +190,7 @@ static void on_loaded(struct stream_core *c, const struct stream_event *e)
     c->tail_since_ms = e->loaded.head.saved_ms - TAIL_MARGIN_MS;
     c->status.epoch = (int64_t)c->epoch;
     c->retry_ms = RETRY_FIRST_MS;
-    sample_at_load(c, e->loaded.head.saved_ms);
+    core_sample_at_load(c, e->loaded.head.saved_ms);
     connect_now(c);
 }
 
@@ -237,7 +226,7 @@ static void attach(struct stream_core *c)
     c->next_checkpoint = c->mono_ms + c->options.checkpoint_interval_ms;
     c->status.connected = true;
     c->retry_ms = RETRY_FIRST_MS;
-    say(c, "");
+    core_say(c, "");
     core_effect(c, STREAM_SEND);
 }
 
@@ -406,55 +395,7 @@ static void on_blocked(struct stream_core *c, const struct stream_event *e)
     c->blocked = e->blocked.flag;
     char words[PAGE_WORDS];
     snprintf(words, sizeof words, "the broker blocks publishers: %s", e->blocked.reason);
-    say(c, c->blocked ? words : "");
-}
-
-/* ---- results that nobody stores ---- */
-
-static void sample_results(struct stream_core *c)
-{
-    struct engine_info info;
-    engine_info(c->engine, &info);
-    int64_t number = (int64_t)info.result_number, step = c->options.retention_results_ms / 2 / SAMPLES;
-    size_t n = c->sample_count;
-    if (number <= c->stored_number ||
-        (n && (c->samples[n - 1].number == number || c->wall_ms - c->samples[n - 1].wall_ms < step)))
-        return;
-    if (n == SAMPLES)
-        memmove(&c->samples[1], &c->samples[2], (--n - 1) * sizeof c->samples[0]);
-    c->samples[n].number = number;
-    c->samples[n].wall_ms = c->wall_ms;
-    c->sample_count = n + 1;
-}
-
-static void on_stored(struct stream_core *c, const struct stream_event *e)
-{
-    c->asking_stored = false;
-    c->ask_stored_at = c->mono_ms + STORED_EVERY_MS;
-    if (e->err)
-        return;
-    c->stored_number = e->stored.generation == c->options.generation ? e->stored.number : 0;
-    size_t stored = 0;
-    while (stored < c->sample_count && c->samples[stored].number <= c->stored_number)
-        stored++;
-    memmove(c->samples, c->samples + stored, (c->sample_count - stored) * sizeof c->samples[0]);
-    c->sample_count -= stored;
-    bool was = c->hold_unstored;
-    c->hold_unstored = c->sample_count && c->wall_ms - c->samples[0].wall_ms > c->options.retention_results_ms / 2;
-    if (c->hold_unstored)
-        say(c, "results wait in their queue for longer than half of their retention and are not stored: is the batch "
-               "worker running?");
-    else if (was)
-        say(c, "");
-}
-
-static void ask_stored(struct stream_core *c)
-{
-    if (c->asking_stored || c->mono_ms < c->ask_stored_at || !c->engine)
-        return;
-    sample_results(c);
-    c->asking_stored = true;
-    core_effect(c, STREAM_ASK_STORED);
+    core_say(c, c->blocked ? words : "");
 }
 
 /* ---- time ---- */
@@ -546,7 +487,7 @@ static void handle(struct stream_core *c, const struct stream_event *e)
         core_saved(c, e);
         break;
     case STREAM_STORED:
-        on_stored(c, e);
+        core_stored(c, e);
         break;
     case STREAM_TIMER:
         on_timer(c);
@@ -565,7 +506,7 @@ void stream_core_step(struct stream_core *c, const struct stream_event *e)
         return;
     handle(c, e);
     if (c->state == CORE_RUNNING)
-        ask_stored(c);
+        core_ask_stored(c);
     if (reading(c))
         read_held(c);
     if (c->state == CORE_RUNNING || c->state == CORE_DRAINING)

@@ -1,5 +1,5 @@
-/* The insides of the stream worker's state machine, shared by core.c (states), core_publish.c (engine's sink, outbox)
- * and core_checkpoint.c (snapshots). */
+/* The insides of the stream worker's state machine, shared by core.c (states), core_stored.c (results not yet stored),
+ * core_publish.c (engine's sink, outbox) and core_checkpoint.c (snapshots). */
 #ifndef BELLTOWER_STREAM_CORE_PRIVATE_H
 #define BELLTOWER_STREAM_CORE_PRIVATE_H
 
@@ -117,7 +117,12 @@ struct stream_core {
 /* core.c */
 struct stream_effect *core_effect(struct stream_core *c, enum stream_effect_kind kind);
 void core_exit(struct stream_core *c, enum child_exit code, const char *words);
+void core_say(struct stream_core *c, const char *words);
 bool core_holds(const struct stream_core *c); /* reading pauses */
+/* core_stored.c */
+void core_sample_at_load(struct stream_core *c, int64_t saved_ms);
+void core_ask_stored(struct stream_core *c);
+void core_stored(struct stream_core *c, const struct stream_event *e);
 /* core_publish.c */
 void core_read(struct stream_core *c,
                const struct engine_message *m); /* through the engine; its output into the outbox */

@@ -19,6 +19,7 @@ struct worker {
     int exit_code;
     struct buf detail;
     int64_t detail_at; /* mono ms: when the page's detail is written next */
+    int64_t at_end_at; /* mono ms: when it was last at the log's end; 0 = not yet */
 };
 
 #define WORKER_PREFETCH 500

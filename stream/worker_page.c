@@ -141,9 +141,19 @@ static void put_engine(struct worker *w, const struct engine_info *info)
     page_set(p, M_VERSION, info->version);
 }
 
+/* What is not read yet came after the end was last seen. */
+static int64_t lag_ms(struct worker *w, const struct stream_status *s)
+{
+    int64_t now = clock_mono_ms();
+    if (s->at_end || !w->at_end_at)
+        w->at_end_at = now;
+    return now - w->at_end_at;
+}
+
 static void put_status(struct worker *w, const struct stream_status *s)
 {
     struct status_page *p = w->start.runtime.page;
+    page_set(p, M_LAG_MS, lag_ms(w, s));
     page_set(p, M_OFFSET, s->offset);
     page_set(p, M_CHECKPOINTS, s->checkpoints);
     page_set(p, M_CHECKPOINT_MS, s->checkpoint_ms);

@@ -99,7 +99,7 @@ static void get_pane(struct cursor *c, struct engine *e, struct stream *s, struc
         return;
     }
     for (const struct pane *p = key->panes; p; p = p->next_in_key)
-        c->bad |= p->start == start && p->bound == bound;
+        c->bad |= p->start == start && p->bound == bound && bound == BEFORE; /* time may have been set back twice */
     if (!c->bad)
         row_load(&s->layout, pane_new(e, s, key, start, bound)->row, c, &context);
 }

@@ -100,6 +100,29 @@ static void equal_states_give_equal_bytes(void **state)
     fixture_free(&b);
 }
 
+/* Two times the same panes were bound, each time beside new ones. */
+static void keeps_panes_of_times_that_were_set_back_twice(void **state)
+{
+    (void)state;
+    struct fixture f = fixture_new(app);
+    struct buf one = {0}, two = {0};
+    struct err err;
+    for (int i = 0; i < 3; i++) {
+        feed(&f, "[{\"t\":15000,\"id\":1,\"v\":1},{\"t\":52000,\"id\":1,\"v\":2}]");
+        feed_control(&f, CONTROL_TIME, USER_API, "{\"highest\":1000}");
+        snapshot(&f, &one);
+        engine_free(&f.engine);
+        if (restore(one.data, one.len, &f.engine, &err) < 0)
+            fail_msg("%s", err.text);
+        snapshot(&f, &two);
+        assert_int_equal(one.len, two.len);
+        assert_memory_equal(one.data, two.data, one.len);
+    }
+    buf_free(&one);
+    buf_free(&two);
+    fixture_free(&f);
+}
+
 static void refuses_every_truncation(void **state)
 {
     (void)state;
@@ -175,6 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(restores_to_the_same_bytes_and_goes_on_alike),
         cmocka_unit_test(equal_states_give_equal_bytes),
+        cmocka_unit_test(keeps_panes_of_times_that_were_set_back_twice),
         cmocka_unit_test(refuses_every_truncation),
         cmocka_unit_test(refuses_every_flipped_bit),
         cmocka_unit_test(survives_damage_that_the_checksum_covers),

@@ -81,7 +81,7 @@ struct pane *pane_new(struct engine *e, struct stream *s, struct key_row *key, i
     p->start = start;
     p->bound = bound;
     p->row = (char *)(p + 1);
-    while (*link && ((*link)->start > start || ((*link)->start == start && (*link)->bound < bound)))
+    while (*link && ((*link)->start > start || ((*link)->start == start && (*link)->bound <= bound)))
         link = &(*link)->next_in_key;
     p->next_in_key = *link;
     *link = p;
