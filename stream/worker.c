@@ -107,6 +107,10 @@ static void turn(struct worker *w)
     worker_page(w);
     if (w->exiting)
         return;
+    struct stream_status status;
+    stream_core_status(w->core, &status);
+    if (worker_lag(w, &status, &err) < 0)
+        lost(w, &err);
     int64_t wake = stream_core_wake(w->core), now = clock_mono_ms();
     runtime_wait(&w->start.runtime, more ? 0 : wake == INT64_MAX ? RUNTIME_TURN_MS : wake - now);
 }

@@ -18,8 +18,10 @@ struct worker {
     bool exiting;
     int exit_code;
     struct buf detail;
-    int64_t detail_at; /* mono ms: when the page's detail is written next */
-    int64_t at_end_at; /* mono ms: when it was last at the log's end; 0 = not yet */
+    int64_t lag_at;     /* mono ms: when the log's length is asked for next */
+    int64_t log_begins; /* offset, as far as is known */
+    int64_t detail_at;  /* mono ms: when the page's detail is written next */
+    int64_t at_end_at;  /* mono ms: when it was last at the log's end; 0 = not yet */
 };
 
 #define WORKER_PREFETCH 500
@@ -28,6 +30,8 @@ struct link_handler worker_handler(struct worker *w);
 void worker_step(struct worker *w, struct stream_event *e); /* fills in the times */
 void worker_effects(struct worker *w);                      /* carries out all that wait (worker_effects.c) */
 void worker_page(struct worker *w);                         /* counters and status into the page (worker_page.c) */
+/* Keeps the lag in the page fresh. On failure the publishing connection is lost (worker_lag.c). */
+int worker_lag(struct worker *w, const struct stream_status *s, struct err *err) MUSTCHECK;
 /* Reads a queue from since_ms to a marker that it publishes now; the numbers found (of this generation) into *list,
  * grown (worker_tail.c). */
 int worker_read_tail(struct worker *w, const char *exchange, int64_t since_ms, int64_t **list, size_t *count,
