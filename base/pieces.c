@@ -40,7 +40,7 @@ int pieces_add(struct pieces *c, const void *bytes, size_t len, struct err *err)
         const char *next = lf ? lf + 1 : end;
         if (c->kept.len - c->whole + (size_t)(next - p) > LINE_BYTES_MAX)
             return err_set(err, ERR_TOO_LARGE, "line %llu is longer than %d MiB",
-                           (unsigned long long)(c->line + c->lines + 1), LINE_BYTES_MAX / 1024 / 1024);
+                           (unsigned long long)c->line + c->lines + 1, LINE_BYTES_MAX / 1024 / 1024);
         buf_add(&c->kept, p, (size_t)(next - p));
         if (lf && end_line(c, err) < 0)
             return -1;

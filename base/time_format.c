@@ -431,7 +431,7 @@ static bool parse_unix(const char *text, size_t len, int shift, int64_t *ms)
 
 bool time_format_parse(const struct time_format *f, const char *text, size_t len, int64_t *ms)
 {
-    struct reader r = {.at = text, .end = text + len};
+    struct reader r = {.at = text, .end = text + len, .part = {[MONTH] = 1, [DAY] = 1}};
     switch (f->kind) {
     case TIME_PATTERN:
         return parse_pattern(f->pattern, &r, ms);

@@ -110,12 +110,14 @@ static void check_result(struct builder *b, const struct node *result)
 
 static bool path_stays_below(const char *path)
 {
+    if (*path == '/')
+        return false;
     for (const char *p = path; p; p = strchr(p, '/')) {
         p += *p == '/';
         if (!strncmp(p, "..", 2) && (p[2] == '/' || !p[2]))
             return false;
     }
-    return *path != '/';
+    return true;
 }
 
 static void check_source(struct builder *b, struct node *n)

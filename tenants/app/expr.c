@@ -136,7 +136,7 @@ static bool call_of_string(struct parser *p, const struct function *f, struct op
 
 static bool call_of_two_strings(struct parser *p, const struct function *f, struct operand *out)
 {
-    struct operand second;
+    struct operand second = {0};
     if (!parse_argument(p, f->name, out) || !check_string(p, f->name, out))
         return false;
     if (!next_argument(p, f->name, &second) || !check_string(p, f->name, &second))
@@ -150,7 +150,7 @@ static bool call_of_any(struct parser *p, const struct function *f, struct opera
     if (!parse_argument(p, f->name, out))
         return false;
     do {
-        struct operand next;
+        struct operand next = {0};
         if (!next_argument(p, f->name, &next))
             return false;
         if (!unify(p, out, &next, &out->type))
@@ -235,7 +235,7 @@ static bool parse_aggregate_argument(struct parser *p, const struct aggregate *a
                            .emit = {.arena = p->lexer->arena},
                            .in_aggregate = true,
                            .nesting = p->nesting};
-    struct operand o;
+    struct operand o = {0};
     if (!parse_argument(&inner, a->name, &o))
         return false;
     if (!(a->takes & TYPE_BIT(o.type)))
@@ -341,6 +341,6 @@ const struct expr *expr_compile(const char *text, size_t len, const struct expr_
 {
     struct lexer lexer = {.text = text, .len = len, .arena = arena, .mistake = mistake};
     struct parser parser = {.lexer = &lexer, .context = context, .emit = {.arena = arena}};
-    struct operand whole;
+    struct operand whole = {0};
     return compile(&parser, want, &whole) ? emit_finish(&parser.emit, whole.type) : NULL;
 }

@@ -155,10 +155,7 @@ static void counts_over_sliding_windows_are_refused(void **state)
         struct buf text = {0};
         struct app_diags diags;
         replace(&text, "tumbling: 5m", "sliding: 10m, every: 5m");
-        char *at = strstr(text.data, "sum(n)");
-        buf_printf(&text, "# %s", cases[i].select); /* room */
-        buf_cstr(&text);
-        at = strstr(text.data, "sum(n)");
+        const char *at = strstr(buf_cstr(&text), "sum(n)");
         struct buf whole = {0};
         buf_add(&whole, text.data, (size_t)(at - text.data));
         buf_add_str(&whole, cases[i].select);

@@ -70,7 +70,7 @@ static int launch(struct supervisor *s, struct err *err)
 {
     struct provisioner *p = &s->provisioner;
     const char *arguments[] = {verbs[p->queue->what], "--tenant", p->queue->tenant, NULL};
-    int out[2], err_pipe[2];
+    int out[2] = {-1, -1}, err_pipe[2] = {-1, -1};
     if (!*p->queue->tenant)
         arguments[1] = NULL;
     if (pipes(out, err_pipe, err) < 0)
