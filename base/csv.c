@@ -34,6 +34,7 @@ struct csv {
     struct cell *cells;
     struct buf text; /* of cells with quotes in them */
     struct buf row;
+    const struct column *misfit; /* of the last row */
 };
 
 /* ---- a line to cells ---- */
@@ -239,6 +240,17 @@ static bool is_word(const struct cell *c, const char *word)
     return c->len == strlen(word) && strncasecmp(c->p, word, c->len) == 0;
 }
 
+static bool fits(const struct cell *c, enum value_type type)
+{
+    int64_t i;
+    double f;
+    if (!c->len || type == VALUE_STRING)
+        return true;
+    if (type == VALUE_BOOL)
+        return is_word(c, "true") || is_word(c, "false");
+    return is_number(c) && (type == VALUE_INT ? json_int(c->p, c->len, &i) : json_float(c->p, c->len, &f));
+}
+
 static void write_cell(struct buf *out, const struct cell *c, enum value_type type)
 {
     if (!c->len)
@@ -251,11 +263,14 @@ static void write_cell(struct buf *out, const struct cell *c, enum value_type ty
         json_w_string(out, c->p, c->len);
 }
 
-static void write_node(const struct csv *c, size_t node, struct buf *out)
+static void write_node(struct csv *c, size_t node, struct buf *out)
 {
     const struct node *n = &c->nodes[node];
     if (node && !n->first_child) {
-        write_cell(out, &c->cells[n->column], c->columns[n->column].type);
+        const struct column *column = &c->columns[n->column];
+        write_cell(out, &c->cells[n->column], column->type);
+        if (!fits(&c->cells[n->column], column->type))
+            c->misfit = column;
         return;
     }
     json_w_open(out, '{');
@@ -271,6 +286,7 @@ int csv_row(struct csv *c, const char *line, size_t len, struct buf *out, struct
 {
     const char *error = NULL;
     len = without_line_end(line, len);
+    c->misfit = NULL;
     if (!len)
         return 0;
     if (!utf8_valid(line, len))
@@ -285,6 +301,14 @@ int csv_row(struct csv *c, const char *line, size_t len, struct buf *out, struct
     write_node(c, 0, &c->row);
     buf_add(out, c->row.data, c->row.len);
     return 0;
+}
+
+const char *csv_misfit(const struct csv *csv, enum value_type *type)
+{
+    if (!csv->misfit)
+        return NULL;
+    *type = csv->misfit->type;
+    return csv->misfit->name;
 }
 
 void csv_w_cell(struct buf *out, const char *s, size_t len)

@@ -28,6 +28,10 @@ void csv_free(struct csv **csv); /* no-op on NULL */
  * strings. Nothing is appended for an empty line. ERR_INVALID (out unchanged): the line is no row of this file. */
 int csv_row(struct csv *csv, const char *line, size_t len, struct buf *out, struct err *err) MUSTCHECK;
 
+/* The column of the last row whose cell does not fit its type (nan, 1.5 for an int, 1e400); NULL: all fit. *type: the
+ * column's. */
+const char *csv_misfit(const struct csv *csv, enum value_type *type);
+
 /* Appends a cell, in quotes if it needs them. No comma, no line end. */
 void csv_w_cell(struct buf *out, const char *s, size_t len);
 

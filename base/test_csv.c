@@ -124,6 +124,33 @@ static void refuses_bad_rows_and_goes_on(void **state)
     buf_free(&out);
 }
 
+static void names_the_cell_that_does_not_fit(void **state)
+{
+    (void)state;
+    static const struct csv_type types[] = {{"n", VALUE_INT}, {"f", VALUE_FLOAT}, {"b", VALUE_BOOL}};
+    static const struct {
+        const char *line, *misfit; /* NULL: all fit */
+    } cases[] = {
+        {"1,2.5,true,x", NULL}, {",,,", NULL},      {"1e3,-0.5,FALSE,", NULL}, {"1.5,1,true,", "n"},
+        {"1,nan,true,", "f"},   {"1,1e400,,", "f"}, {"1,1,yes,", "b"},         {"99999999999999999999,1,,", "n"}};
+    struct csv *csv;
+    struct err err;
+    struct buf out = {0};
+    assert_int_equal(csv_begin("n,f,b,s", 7, types, 3, &csv, &err), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        enum value_type type;
+        buf_clear(&out);
+        assert_int_equal(csv_row(csv, cases[i].line, strlen(cases[i].line), &out, &err), 0);
+        const char *misfit = csv_misfit(csv, &type);
+        if (cases[i].misfit)
+            assert_string_equal(misfit, cases[i].misfit);
+        else
+            assert_null(misfit);
+    }
+    buf_free(&out);
+    csv_free(&csv);
+}
+
 static void writes_cells(void **state)
 {
     (void)state;
@@ -143,6 +170,7 @@ int main(void)
         cmocka_unit_test(nests_paths),
         cmocka_unit_test(refuses_bad_headers),
         cmocka_unit_test(refuses_bad_rows_and_goes_on),
+        cmocka_unit_test(names_the_cell_that_does_not_fit),
         cmocka_unit_test(writes_cells),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

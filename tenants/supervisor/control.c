@@ -36,10 +36,12 @@ static void on_provision(struct supervisor *s, const struct control *c)
     provisioner_add(s, c->request, c->tenant, c->what);
 }
 
+/* All is new to whoever asks: the API may have been started again. */
 static void mark_changed(struct supervisor *s, struct child *c)
 {
     (void)s;
     c->changed = true;
+    c->page_told = 0;
 }
 
 static void on_list(struct supervisor *s, const struct control *c)

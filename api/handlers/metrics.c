@@ -1,0 +1,220 @@
+/* /metrics: what the workers' pages say (a dead worker's last page too), and the API's own. */
+#include "api/keeper.h"
+#include "api/metrics_http.h"
+#include "api/publisher.h"
+#include "api/routes.h"
+#include "api/supervision.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct seen {
+    struct worker_view view;
+    char *detail;
+    size_t detail_len;
+};
+
+struct all {
+    struct seen *list;
+    size_t count, cap;
+};
+
+static void collect(void *context, const struct worker_view *view, const struct buf *detail)
+{
+    struct all *a = context;
+    if (a->count == a->cap) {
+        a->cap = a->cap ? 2 * a->cap : 16;
+        a->list = mem_resize(a->list, a->cap, sizeof *a->list);
+    }
+    a->list[a->count++] =
+        (struct seen){.view = *view, .detail = mem_strndup(detail->data, detail->len), .detail_len = detail->len};
+}
+
+static void header(struct buf *out, const char *name, const char *type, const char *help)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+/* A label's value: backslash, quote and line feed escaped. */
+static void label(struct buf *out, const char *name, const char *value)
+{
+    buf_printf(out, "%s%s=\"", out->data[out->len - 1] == '{' ? "" : ",", name);
+    for (; *value; value++) {
+        if (*value == '\\' || *value == '"')
+            buf_add_char(out, '\\');
+        if (*value == '\n')
+            buf_add_str(out, "\\n");
+        else
+            buf_add_char(out, *value);
+    }
+    buf_add_char(out, '"');
+}
+
+static void put_scaled(struct buf *out, int64_t value, int64_t scale)
+{
+    if (scale == 1)
+        buf_printf(out, "} %lld\n", (long long)value);
+    else
+        buf_printf(out, "} %.3f\n", (double)value / (double)scale);
+}
+
+/* ---- the table's metrics ---- */
+
+static void write_table(const struct all *a, struct buf *out)
+{
+    for (int m = 0; m < METRIC_COUNT; m++) {
+        header(out, metrics[m].name, metrics[m].kind == COUNTER ? "counter" : "gauge", metrics[m].help);
+        for (size_t i = 0; i < a->count; i++) {
+            const struct worker_view *v = &a->list[i].view;
+            if (v->role != metrics[m].role || !v->has_page)
+                continue;
+            buf_printf(out, "%s{", metrics[m].name);
+            label(out, "tenant", v->tenant);
+            put_scaled(out, v->slots[m], metrics[m].scale);
+        }
+    }
+}
+
+/* ---- those with labels of their own, from the pages' detail ---- */
+
+struct detail_metric {
+    const char *name, *help;
+    enum role role;
+    const char *array, *label_member, *label, *value; /* {"array": [{label_member: ..., value: ...}]} */
+    const char *fixed_label, *fixed_value;            /* NULL = none */
+};
+
+static const struct detail_metric detail_metrics[] = {
+    {"belltower_windows_closed_total", "windows closed", ROLE_STREAM, "streams", "name", "stream", "closed", NULL,
+     NULL},
+    {"belltower_stream_windows_open", "open windows of a stream", ROLE_STREAM, "streams", "name", "stream",
+     "open_windows", NULL, NULL},
+    {"belltower_triggers_fired_total", "triggers fired since the worker began", ROLE_STREAM, "triggers", "name",
+     "trigger", "fired", NULL, NULL},
+    {"belltower_events_dead_total", "events set aside", ROLE_STREAM, "dead", "reason", "reason", "count", NULL, NULL},
+    {"belltower_job_runs_total", "runs ended since the worker began", ROLE_BATCH, "jobs", "name", "job", "done",
+     "result", "done"},
+    {"belltower_job_runs_total", NULL, ROLE_BATCH, "jobs", "name", "job", "failed", "result", "failed"},
+    {"belltower_job_runs_total", NULL, ROLE_BATCH, "jobs", "name", "job", "skipped", "result", "skipped"},
+};
+
+static void write_detail_row(const struct detail_metric *m, const char *tenant, const char *row, size_t len,
+                             struct buf *out)
+{
+    struct buf name = {0};
+    int64_t value;
+    if (json_get_string(row, len, m->label_member, &name) && json_get_int(row, len, m->value, &value)) {
+        buf_printf(out, "%s{", m->name);
+        label(out, "tenant", tenant);
+        label(out, m->label, buf_cstr(&name));
+        if (m->fixed_label)
+            label(out, m->fixed_label, m->fixed_value);
+        put_scaled(out, value, 1);
+    }
+    buf_free(&name);
+}
+
+static void write_detail(const struct detail_metric *m, const struct seen *s, struct buf *out)
+{
+    const char *array, *from;
+    size_t len;
+    bool first = true;
+    if (s->view.role != m->role || json_find(s->detail, s->detail_len, m->array, &array, &len) != JSON_ARRAY)
+        return;
+    struct json j = json_begin(array, len);
+    json_enter(&j, '[');
+    while (json_next(&j, &first, NULL, NULL) && json_skip(&j, &from))
+        write_detail_row(m, s->view.tenant, from, (size_t)(j.at - from), out);
+}
+
+static void write_details(const struct all *a, struct buf *out)
+{
+    for (size_t k = 0; k < sizeof detail_metrics / sizeof *detail_metrics; k++) {
+        const struct detail_metric *m = &detail_metrics[k];
+        if (m->help)
+            header(out, m->name, strstr(m->name, "_total") ? "counter" : "gauge", m->help);
+        for (size_t i = 0; i < a->count; i++)
+            write_detail(m, &a->list[i], out);
+    }
+}
+
+/* ---- processes ---- */
+
+static double up(const struct worker_view *v)
+{
+    return v->pid != 0 && (!v->has_page || v->page_state == PAGE_READY || v->page_state == PAGE_PAUSED);
+}
+
+static double restarts(const struct worker_view *v)
+{
+    return v->restarts;
+}
+
+static double memory(const struct worker_view *v)
+{
+    return (double)v->memory_bytes;
+}
+
+static double cpu(const struct worker_view *v)
+{
+    return v->cpu_seconds;
+}
+
+static const struct process_metric {
+    const char *name, *type, *help;
+    double (*value)(const struct worker_view *v);
+} process_metrics[] = {
+    {"belltower_worker_up", "gauge", "1 while the worker runs and works", up},
+    {"belltower_worker_restarts_total", "counter", "starts of the worker after the first", restarts},
+    {"belltower_worker_resident_memory_bytes", "gauge", "resident memory of the worker's process", memory},
+    {"belltower_worker_cpu_seconds_total", "counter", "processor time of the worker's process", cpu},
+};
+
+static void write_processes(const struct all *a, struct buf *out)
+{
+    for (size_t k = 0; k < sizeof process_metrics / sizeof *process_metrics; k++) {
+        const struct process_metric *m = &process_metrics[k];
+        header(out, m->name, m->type, m->help);
+        for (size_t i = 0; i < a->count; i++) {
+            const struct worker_view *v = &a->list[i].view;
+            buf_printf(out, "%s{", m->name);
+            label(out, "tenant", v->tenant);
+            label(out, "role", role_name((int)v->role));
+            buf_printf(out, "} %.15g\n", m->value(v));
+        }
+    }
+}
+
+static void write_own(struct request *r, struct buf *out)
+{
+    struct publisher_status s;
+    int64_t unrouted = keeper_unrouted(r->api->keeper);
+    publisher_status(r->api->publisher, &s);
+    header(out, "belltower_build_info", "gauge", "the version that runs");
+    buf_add_str(out, "belltower_build_info{version=\"" BELLTOWER_VERSION "\"} 1\n");
+    header(out, "belltower_api_broker_connected", "gauge", "1 while the API's publisher is connected");
+    buf_printf(out, "belltower_api_broker_connected %d\n", s.connected);
+    if (unrouted >= 0) {
+        header(out, "belltower_unrouted_messages", "gauge", "messages that no tenant's queue took");
+        buf_printf(out, "belltower_unrouted_messages %lld\n", (long long)unrouted);
+    }
+    metrics_http_write(r->api->http, out);
+}
+
+void handle_metrics(struct request *r)
+{
+    struct all a = {0};
+    supervision_each(r->api->supervision, collect, &a);
+    write_table(&a, &r->body);
+    write_details(&a, &r->body);
+    write_processes(&a, &r->body);
+    write_own(r, &r->body);
+    for (size_t i = 0; i < a.count; i++)
+        free(a.list[i].detail);
+    free(a.list);
+    answer(r, 200, "text/plain; version=0.0.4; charset=utf-8");
+}

@@ -1,0 +1,283 @@
+/* GET /v1/tenants/{tenant}/results. */
+#include "api/apps.h"
+#include "api/handlers/csv_rows.h"
+#include "api/handlers/shared.h"
+#include "api/routes.h"
+
+#include "base/json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIMIT_DEFAULT 100
+#define LIMIT_MAX     10000
+#define FILTERS_MAX   32
+
+struct wanted {
+    const struct app *app;
+    char *stream, *cursor; /* stream NULL: all */
+    int64_t from, to;
+    size_t limit;
+    char *names[FILTERS_MAX], *values[FILTERS_MAX]; /* of key fields, as sent */
+    size_t filter_count;
+};
+
+static void wanted_free(struct wanted *w)
+{
+    free(w->stream);
+    free(w->cursor);
+    for (size_t i = 0; i < w->filter_count; i++) {
+        free(w->names[i]);
+        free(w->values[i]);
+    }
+}
+
+/* ---- reading the query ---- */
+
+static int take_parameter(void *context, const char *name, const char *value, size_t len, struct err *err)
+{
+    static const char *const others[] = {"from", "to", "limit"};
+    struct wanted *w = context;
+    for (size_t i = 0; i < 3; i++)
+        if (strcmp(name, others[i]) == 0)
+            return 0;
+    char **text = strcmp(name, "stream") == 0 ? &w->stream : strcmp(name, "cursor") == 0 ? &w->cursor : NULL;
+    if (text) {
+        free(*text);
+        *text = mem_strndup(value, len);
+        return 0;
+    }
+    if (w->filter_count == FILTERS_MAX)
+        return err_set(err, ERR_INVALID, "more than %d filters", FILTERS_MAX);
+    w->names[w->filter_count] = mem_strdup(name);
+    w->values[w->filter_count++] = mem_strndup(value, len);
+    return 0;
+}
+
+static int read_wanted(struct request *r, struct wanted *w, struct err *err)
+{
+    w->from = 0;
+    w->to = INT64_MAX;
+    if (request_limit(r, LIMIT_DEFAULT, LIMIT_MAX, &w->limit, err) < 0 || query_time(r, "from", &w->from, err) < 0 ||
+        query_time(r, "to", &w->to, err) < 0)
+        return -1;
+    return request_query_each(r, take_parameter, w, err);
+}
+
+/* ---- filters by key ---- */
+
+static const struct expr_name *key_field(const struct app_stream *s, const char *name)
+{
+    for (size_t i = 0; i < s->query.key_count; i++)
+        if (strcmp(s->result_names[i].name, name) == 0)
+            return &s->result_names[i];
+    return NULL;
+}
+
+static int typed(const struct expr_name *field, const char *text, struct value *v, struct err *err)
+{
+    size_t len = strlen(text);
+    *v = (struct value){.type = field->type};
+    if (strcmp(text, "null") == 0 && field->type != VALUE_STRING) {
+        v->type = VALUE_NULL;
+        return 0;
+    }
+    bool ok = true;
+    if (field->type == VALUE_INT) {
+        ok = json_int(text, len, &v->i) && json_valid(text, len, &(const char *){NULL});
+    } else if (field->type == VALUE_BOOL) {
+        v->b = strcmp(text, "true") == 0;
+        ok = v->b || strcmp(text, "false") == 0;
+    } else {
+        v->s = text;
+        v->len = (uint32_t)len;
+    }
+    return ok ? 0
+              : err_set(err, ERR_INVALID, "?%s: \"%.60s\" is no %s", field->name, text, value_type_name(field->type));
+}
+
+struct filters {
+    struct expr_name names[FILTERS_MAX];
+    struct value values[FILTERS_MAX];
+};
+
+/* 1: the stream has all the fields; 0: it has not, and another may. */
+static int make_filters(const struct wanted *w, const struct app_stream *s, struct filters *f, struct err *err)
+{
+    for (size_t i = 0; i < w->filter_count; i++) {
+        const struct expr_name *field = key_field(s, w->names[i]);
+        if (!field)
+            return 0;
+        f->names[i] = *field;
+        if (typed(field, w->values[i], &f->values[i], err) < 0)
+            return -1;
+    }
+    return 1;
+}
+
+static int check_wanted(const struct wanted *w, struct err *err)
+{
+    if (w->stream && !app_find_stream(w->app, w->stream)) {
+        struct buf names = {0};
+        for (size_t i = 0; i < w->app->stream_count; i++)
+            buf_printf(&names, "%s%s", i ? ", " : "", w->app->streams[i].name);
+        err_set(err, ERR_INVALID, "?stream: the app has no stream \"%.60s\"; it has %s", w->stream, buf_cstr(&names));
+        buf_free(&names);
+        return -1;
+    }
+    for (size_t i = 0; i < w->filter_count; i++) {
+        bool known = false;
+        for (size_t k = 0; k < w->app->stream_count; k++)
+            if (!w->stream || strcmp(w->stream, w->app->streams[k].name) == 0)
+                known |= key_field(&w->app->streams[k], w->names[i]) != NULL;
+        if (!known)
+            return err_set(err, ERR_INVALID, "?%.60s: no such parameter, and no key field of %s", w->names[i],
+                           w->stream ? w->stream : "any stream");
+    }
+    if (w->from > w->to)
+        return err_set(err, ERR_INVALID, "?from is behind ?to");
+    return 0;
+}
+
+/* ---- rows ---- */
+
+struct writing {
+    struct buf *out;
+    bool csv;
+    struct csv_columns columns;
+    size_t count;
+};
+
+static void stream_columns(struct csv_columns *c, const struct app_stream *s)
+{
+    static const char *const around[] = {"stream", "window_start", "window_end", "revision"};
+    for (size_t i = 0; i < 4; i++)
+        csv_columns_add(c, around[i]);
+    for (size_t i = 0; i < s->result_name_count; i++)
+        csv_columns_add(c, s->result_names[i].name);
+}
+
+static bool write_row(void *context, const struct result_row *row)
+{
+    struct writing *w = context;
+    w->count++;
+    if (w->csv)
+        csv_row_write(w->out, &w->columns, row->body, row->body_len);
+    else
+        json_w_raw(w->out, row->body, row->body_len);
+    return true;
+}
+
+/* A cursor names its stream: "alarms;..." */
+static const char *cursor_within(const struct wanted *w, const struct app_stream *s, bool *skip)
+{
+    size_t len = strlen(s->name);
+    *skip = false;
+    if (!w->cursor)
+        return NULL;
+    if (strncmp(w->cursor, s->name, len) == 0 && w->cursor[len] == ';')
+        return w->cursor + len + 1;
+    *skip = true;
+    return NULL;
+}
+
+/* Streams come one behind the other, in the app's order. */
+static int query(struct coredms *db, struct wanted *w, struct writing *out, char **next, struct err *err)
+{
+    struct filters *f = mem_zero(1, sizeof *f);
+    int status = 0;
+    bool met = !w->cursor;
+    for (size_t i = 0; i < w->app->stream_count && status == 0 && !*next; i++) {
+        const struct app_stream *s = &w->app->streams[i];
+        bool skip;
+        char *more = NULL;
+        const char *cursor = met ? NULL : cursor_within(w, s, &skip);
+        if ((w->stream && strcmp(w->stream, s->name) != 0) || (!met && !cursor))
+            continue;
+        met = true;
+        int usable = make_filters(w, s, f, err);
+        if (usable <= 0) {
+            status = usable;
+            continue;
+        }
+        if (out->count == w->limit) { /* the page is full, and there is another stream */
+            *next = mem_printf("%s;", s->name);
+            break;
+        }
+        const struct history_filter filter = {s->name, w->from, w->to, f->names, f->values, w->filter_count};
+        status = history_query(db, &filter, w->limit - out->count, cursor && *cursor ? cursor : NULL, &more, write_row,
+                               out, err);
+        if (more)
+            *next = mem_printf("%s;%s", s->name, more);
+        free(more);
+    }
+    free(f);
+    return status == 0 && !met ? err_set(err, ERR_INVALID, "?cursor: not one that this call gave") : status;
+}
+
+static void begin_rows(const struct wanted *w, struct writing *out)
+{
+    for (size_t i = 0; out->csv && i < w->app->stream_count; i++)
+        if (!w->stream || strcmp(w->stream, w->app->streams[i].name) == 0)
+            stream_columns(&out->columns, &w->app->streams[i]);
+    if (out->csv) {
+        csv_header_write(out->out, &out->columns);
+        return;
+    }
+    json_w_open(out->out, '{');
+    json_w_name(out->out, "results");
+    json_w_open(out->out, '[');
+}
+
+static void answer_rows(struct request *r, const struct writing *out, const char *next)
+{
+    if (out->csv) {
+        if (next)
+            answer_header(r, "X-Next-Cursor", "%s", next);
+        answer(r, 200, "text/csv; charset=utf-8; header=present");
+        return;
+    }
+    json_w_close(&r->body, ']');
+    put_text(&r->body, "next", next);
+    json_w_close(&r->body, '}');
+    answer_json(r, 200);
+}
+
+static void list(struct request *r, struct coredms *db, struct wanted *w)
+{
+    struct err err;
+    char *next = NULL;
+    struct writing out = {.out = &r->body, .csv = request_wants_csv(r)};
+    if (check_wanted(w, &err) < 0) {
+        problem_err(r, &err);
+        return;
+    }
+    begin_rows(w, &out);
+    if (query(db, w, &out, &next, &err) < 0)
+        problem_err(r, &err);
+    else
+        answer_rows(r, &out, next);
+    csv_columns_free(&out.columns);
+    free(next);
+}
+
+void handle_results_list(struct request *r)
+{
+    struct err err;
+    struct wanted w = {0};
+    if (read_wanted(r, &w, &err) < 0) {
+        problem_err(r, &err);
+        wanted_free(&w);
+        return;
+    }
+    struct coredms *db = take_store(r, true);
+    if (db && apps_take(r->api->apps, db, &r->tenant, &w.app, &err) < 0)
+        problem_err(r, &err);
+    else if (db)
+        list(r, db, &w);
+    if (w.app)
+        apps_give(r->api->apps, w.app);
+    give_store(r, db);
+    wanted_free(&w);
+}
