@@ -127,7 +127,7 @@ static void refuses_bad_rows_and_goes_on(void **state)
 static void names_the_cell_that_does_not_fit(void **state)
 {
     (void)state;
-    static const struct csv_type types[] = {{"n", VALUE_INT}, {"f", VALUE_FLOAT}, {"b", VALUE_BOOL}};
+    static const struct csv_type three_types[] = {{"n", VALUE_INT}, {"f", VALUE_FLOAT}, {"b", VALUE_BOOL}};
     static const struct {
         const char *line, *misfit; /* NULL: all fit */
     } cases[] = {
@@ -136,7 +136,7 @@ static void names_the_cell_that_does_not_fit(void **state)
     struct csv *csv;
     struct err err;
     struct buf out = {0};
-    assert_int_equal(csv_begin("n,f,b,s", 7, types, 3, &csv, &err), 0);
+    assert_int_equal(csv_begin("n,f,b,s", 7, three_types, 3, &csv, &err), 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         enum value_type type;
         buf_clear(&out);
