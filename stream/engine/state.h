@@ -168,7 +168,7 @@ struct engine {
     size_t dirty_count, dirty_capacity;
     struct closing *closing; /* what is published together */
     size_t closing_count, closing_capacity;
-    uint64_t mark; /* a key with this mark is in `closing` already */
+    uint64_t mark; /* a key with this mark was met already in the present walk over panes */
     struct buf key_bytes, ident_bytes, detail, body, trigger_body, id, key_text, fired, strings;
     struct value *values; /* room for any stream's key, aggregates and selected values */
     struct arena scratch;

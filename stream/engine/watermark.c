@@ -234,21 +234,28 @@ static void bind_panes(const struct stream *s, struct key_row *key, int64_t gone
     }
 }
 
+static void fall_key(struct engine *e, struct stream *s, struct key_row *key, int64_t gone)
+{
+    records_prune(e, s, key, gone);
+    if (key->device->target < key->device->watermark)
+        keep_closed(e, s, key, gone, key->device->watermark);
+    bind_panes(s, key, gone);
+}
+
 /* Both the watermark and what versions ended fall to `to`, if they are above. */
 static void fall_stream(struct engine *e, struct stream *s, struct device *d, int64_t to)
 {
     struct timeline *line = timeline_of(s, d);
-    int64_t gone = gone_to(s, line, d->watermark);
-    struct key_row *key;
     if (d->target == d->watermark && floor_of(s, line) <= to)
         return;
-    for (size_t at = 0; (key = table_next(&s->keys, &at));) {
-        if (key->device != d)
-            continue;
-        records_prune(e, s, key, gone);
-        if (d->target < d->watermark)
-            keep_closed(e, s, key, gone, d->watermark);
-        bind_panes(s, key, gone);
+    e->mark++;
+    for (uint32_t b = line->first; b < line->first + line->count; b++) {
+        for (struct pane *p = line->buckets[b].panes; p; p = p->next_in_bucket) {
+            if (p->key->mark == e->mark)
+                continue;
+            p->key->mark = e->mark;
+            fall_key(e, s, p->key, gone_to(s, line, d->watermark));
+        }
     }
 }
 
