@@ -203,6 +203,16 @@ void settings_help(enum settings_for who, struct buf *out)
     }
 }
 
+void settings_flags(enum settings_for who, struct buf *out)
+{
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        char flag[NAME_MAX_LEN];
+        flag_name(&rows[i], flag);
+        if (rows[i].who & who)
+            buf_printf(out, "--%s ", flag);
+    }
+}
+
 void settings_markdown(struct buf *out)
 {
     buf_add_str(out, "| setting | environment | flag | default | what |\n|---|---|---|---|---|\n");

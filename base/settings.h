@@ -70,6 +70,7 @@ char **settings_environment(const struct settings *s, enum settings_for who, siz
 /* The table as --help shows it, and as docs/settings.md. */
 void settings_help(enum settings_for who, struct buf *out);
 void settings_markdown(struct buf *out);
+void settings_flags(enum settings_for who, struct buf *out); /* "--data --broker ", for a shell's completion */
 
 /* Files under the data directory. */
 void path_tenant(const struct settings *s, const char *tenant, const char *file, char *out,

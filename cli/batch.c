@@ -14,6 +14,7 @@ struct wanted {
     const char *format, *range, *from, *to, *until, *key, *wait, *job;
     int64_t limit;
     enum table_format table;
+    const struct verb_sub *sub;
 };
 
 static void path_begin(struct buf *b, const char *tenant)
@@ -41,8 +42,9 @@ static int print_report(const struct wanted *w, const struct buf *report, struct
     return table_print(stdout, w->table, rows, len, NULL, 0, err);
 }
 
-static int do_run(struct client *c, const struct wanted *w, char **argv, struct err *err)
+static int do_run(struct client *c, const void *wanted, char **argv, struct err *err)
 {
+    const struct wanted *w = wanted;
     struct buf path = {0}, body = {0}, answer = {0};
     path_begin(&path, argv[0]);
     buf_add_str(&path, "/jobs/");
@@ -74,8 +76,9 @@ static int do_run(struct client *c, const struct wanted *w, char **argv, struct 
     return status;
 }
 
-static int do_list(struct client *c, const struct wanted *w, char **argv, struct err *err)
+static int do_list(struct client *c, const void *wanted, char **argv, struct err *err)
 {
+    const struct wanted *w = wanted;
     static const struct table_column columns[] = {{"run", NULL},      {"job", NULL},  {"cause", NULL},
                                                   {"state", NULL},    {"from", NULL}, {"to", NULL},
                                                   {"complete", NULL}, {"rows", NULL}, {"error", NULL}};
@@ -94,8 +97,9 @@ static int do_list(struct client *c, const struct wanted *w, char **argv, struct
     return status;
 }
 
-static int do_show(struct client *c, const struct wanted *w, char **argv, struct err *err)
+static int do_show(struct client *c, const void *wanted, char **argv, struct err *err)
 {
+    const struct wanted *w = wanted;
     struct buf path = {0}, answer = {0};
     path_begin(&path, argv[0]);
     buf_add_str(&path, "/runs/");
@@ -109,29 +113,32 @@ static int do_show(struct client *c, const struct wanted *w, char **argv, struct
     return status;
 }
 
-static const struct sub {
-    const char *name, *arguments;
-    int count;
-    int (*run)(struct client *c, const struct wanted *w, char **argv, struct err *err);
-} subs[] = {
-    {"run", "TENANT JOB", 2, do_run},
-    {"list", "TENANT", 1, do_list},
-    {"show", "TENANT RUN", 2, do_show},
+const struct verb_sub batch_subs[] = {
+    {"run", "TENANT JOB", "run a job now and show its report", do_run},
+    {"list", "TENANT", "its runs, newest first", do_list},
+    {"show", "TENANT RUN", "the report of a run", do_show},
+    {NULL, NULL, NULL, NULL},
 };
 
-static const struct sub *find_sub(const char *name)
+static int check(void *wanted, int argc, char **argv, struct err *err)
 {
-    for (size_t i = 0; i < sizeof subs / sizeof *subs; i++)
-        if (strcmp(subs[i].name, name) == 0)
-            return &subs[i];
-    return NULL;
+    struct wanted *w = wanted;
+    w->sub = verb_find_sub(batch_subs, argc, argv, err);
+    return w->sub ? 0 : -1;
+}
+
+static int run_sub(struct client *c, void *wanted, int argc, char **argv, struct err *err)
+{
+    const struct wanted *w = wanted;
+    (void)argc;
+    return w->sub->run(c, w, argv + 2, err);
 }
 
 int cmd_batch(int argc, char **argv)
 {
     struct wanted w = {.limit = 50, .wait = "30s"};
     const struct option options[] = {
-        {"o", OPTION_TEXT, &w.format, "FORMAT", "table, json or csv"},
+        {"o", OPTION_TEXT, &w.format, "table|json|csv", "how rows are shown"},
         {"range", OPTION_TEXT, &w.range, "TIME", "run: so far back, e.g. 12h"},
         {"from", OPTION_TEXT, &w.from, "TIME", "run: windows that start at or after it"},
         {"to", OPTION_TEXT, &w.to, "TIME", "run: windows that start before it"},
@@ -141,23 +148,14 @@ int cmd_batch(int argc, char **argv)
         {"job", OPTION_TEXT, &w.job, "JOB", "list: of this job only"},
         {"limit", OPTION_NUMBER, &w.limit, "N", "list: rows at most; 0 = all (50)"},
     };
-    struct client c;
-    struct err err;
-    if (client_open(&c, &argc, argv, &err) < 0)
-        return verb_failed(&err);
-    if (verb_options(&argc, argv, "batch", options, sizeof options / sizeof *options, 1, 3, &err) < 0 ||
-        table_format_parse(w.format, &w.table, &err) < 0) {
-        client_close(&c);
-        return verb_usage(&err);
-    }
-    const struct sub *sub = find_sub(argv[1]);
-    if (!sub || argc - 2 != sub->count) {
-        client_close(&c);
-        err_set(&err, ERR_INVALID, "expected batch %s",
-                sub ? sub->arguments : "run TENANT JOB, list TENANT or show TENANT RUN");
-        return verb_usage(&err);
-    }
-    int status = sub->run(&c, &w, argv + 2, &err);
-    client_close(&c);
-    return status < 0 ? verb_failed(&err) : VERB_DONE;
+    const struct client_verb v = {.name = "batch",
+                                  .options = options,
+                                  .option_count = sizeof options / sizeof *options,
+                                  .min_arguments = 1,
+                                  .max_arguments = 3,
+                                  .format = &w.format,
+                                  .table = &w.table,
+                                  .check = check,
+                                  .run = run_sub};
+    return client_verb(&v, &w, argc, argv);
 }

@@ -24,6 +24,8 @@ struct wanted {
     const char *format, *stream, *from, *to, *where;
     int64_t limit;
     bool follow;
+    enum table_format table;
+    const struct listing *listing;
 };
 
 static void add_query(struct buf *url, const char *name, const char *value)
@@ -129,7 +131,7 @@ static void keep_new(struct seen *s, const struct buf *rows, struct buf *out)
 }
 
 static int follow(struct client *c, const struct listing *l, const struct wanted *w, const char *tenant,
-                  enum table_format format, struct err *err)
+                  struct err *err)
 {
     struct buf rows = {0}, fresh = {0};
     struct seen seen = {0};
@@ -137,7 +139,7 @@ static int follow(struct client *c, const struct listing *l, const struct wanted
     while ((status = show(c, l, w, tenant, &rows, err)) == 0) {
         buf_clear(&fresh);
         keep_new(&seen, &rows, &fresh);
-        status = table_print(stdout, format, fresh.data, fresh.len, l->columns, l->column_count, err);
+        status = table_print(stdout, w->table, fresh.data, fresh.len, l->columns, l->column_count, err);
         fflush(stdout);
         if (status < 0)
             break;
@@ -151,11 +153,26 @@ static int follow(struct client *c, const struct listing *l, const struct wanted
     return status;
 }
 
-static int run(const struct listing *l, int argc, char **argv, bool can_follow)
+static int run(struct client *c, void *wanted, int argc, char **argv, struct err *err)
 {
-    struct wanted w = {.limit = DEFAULT_ROWS};
+    const struct wanted *w = wanted;
+    const struct listing *l = w->listing;
+    struct buf rows = {0};
+    (void)argc;
+    if (w->follow)
+        return follow(c, l, w, argv[1], err);
+    int status = show(c, l, w, argv[1], &rows, err);
+    if (status == 0)
+        status = table_print(stdout, w->table, rows.data, rows.len, l->columns, l->column_count, err);
+    buf_free(&rows);
+    return status;
+}
+
+static int list(const struct listing *l, int argc, char **argv, bool can_follow)
+{
+    struct wanted w = {.listing = l, .limit = DEFAULT_ROWS};
     const struct option options[] = {
-        {"o", OPTION_TEXT, &w.format, "FORMAT", "table, json or csv"},
+        {"o", OPTION_TEXT, &w.format, "table|json|csv", "how rows are shown"},
         {"limit", OPTION_NUMBER, &w.limit, "N", "rows at most; 0 = all (100)"},
         {"stream", OPTION_TEXT, &w.stream, "NAME", "of this stream only"},
         {"from", OPTION_TEXT, &w.from, "TIME", "windows that start at or after it"},
@@ -163,32 +180,22 @@ static int run(const struct listing *l, int argc, char **argv, bool can_follow)
         {"where", OPTION_TEXT, &w.where, "F=V,...", "of these values of key fields only"},
         {"follow", OPTION_FLAG, &w.follow, NULL, "go on showing what is new"},
     };
-    size_t count = can_follow ? sizeof options / sizeof *options : 2;
-    struct client c;
-    struct err err;
-    struct buf rows = {0};
-    enum table_format format;
-    if (client_open(&c, &argc, argv, &err) < 0)
-        return verb_failed(&err);
-    if (verb_options(&argc, argv, l->verb, options, count, 1, 1, &err) < 0 ||
-        table_format_parse(w.format, &format, &err) < 0) {
-        client_close(&c);
-        return verb_usage(&err);
-    }
-    int status;
-    if (w.follow)
-        status = follow(&c, l, &w, argv[1], format, &err);
-    else if ((status = show(&c, l, &w, argv[1], &rows, &err)) == 0)
-        status = table_print(stdout, format, rows.data, rows.len, l->columns, l->column_count, &err);
-    buf_free(&rows);
-    client_close(&c);
-    return status < 0 ? verb_failed(&err) : VERB_DONE;
+    const size_t count = can_follow ? sizeof options / sizeof *options : 2;
+    const struct client_verb v = {.name = l->verb,
+                                  .options = options,
+                                  .option_count = count,
+                                  .min_arguments = 1,
+                                  .max_arguments = 1,
+                                  .format = &w.format,
+                                  .table = &w.table,
+                                  .run = run};
+    return client_verb(&v, &w, argc, argv);
 }
 
 int cmd_results(int argc, char **argv)
 {
     static const struct listing l = {"results", "/results", "results", NULL, 0};
-    return run(&l, argc, argv, true);
+    return list(&l, argc, argv, true);
 }
 
 int cmd_triggers(int argc, char **argv)
@@ -196,7 +203,7 @@ int cmd_triggers(int argc, char **argv)
     static const struct table_column columns[] = {{"trigger", NULL},    {"job", NULL}, {"fired_at", "fired"},
                                                   {"window_end", NULL}, {"run", NULL}, {"state", NULL}};
     static const struct listing l = {"triggers", "/triggers", "triggers", columns, sizeof columns / sizeof *columns};
-    return run(&l, argc, argv, false);
+    return list(&l, argc, argv, false);
 }
 
 int cmd_dead(int argc, char **argv)
@@ -205,5 +212,5 @@ int cmd_dead(int argc, char **argv)
         {"reason", NULL}, {"offset", NULL}, {"index", NULL}, {"detail", NULL}, {"body", NULL}};
     static const struct listing l = {"dead", "/dead-letters", "dead_letters", columns,
                                      sizeof columns / sizeof *columns};
-    return run(&l, argc, argv, false);
+    return list(&l, argc, argv, false);
 }

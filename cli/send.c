@@ -250,8 +250,12 @@ static int run_open(struct sending *s, int fd, struct err *err)
     return s->w.end ? send_end(s, err) : 0;
 }
 
-static int run(struct sending *s, struct err *err)
+static int run(struct client *c, void *wanted, int argc, char **argv, struct err *err)
 {
+    struct sending *s = wanted;
+    (void)argc;
+    (void)argv;
+    s->client = c;
     int fd = strcmp(s->path, "-") == 0 ? dup(STDIN_FILENO) : open(s->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return err_set_errno(err, "cannot read %s", s->path);
@@ -279,12 +283,23 @@ static int judge_format(struct sending *s, struct err *err)
     return s->source.csv || strcmp(format, "ndjson") == 0 ? 0 : err_set(err, ERR_INVALID, "--format: csv or ndjson");
 }
 
+static int check(void *wanted, int argc, char **argv, struct err *err)
+{
+    struct sending *s = wanted;
+    (void)argc;
+    s->tenant = argv[1];
+    s->path = argv[2];
+    if (!app_tenant_name_ok(s->tenant, strlen(s->tenant)))
+        return err_set(err, ERR_INVALID, "%s is no tenant's name", s->tenant);
+    return judge_format(s, err);
+}
+
 int cmd_send(int argc, char **argv)
 {
     struct sending s = {.w = {.wait = 30000}};
     struct wanted *w = &s.w;
     const struct option options[] = {
-        {"format", OPTION_TEXT, &w->format, "FORMAT", "csv or ndjson (by the file's name)"},
+        {"format", OPTION_TEXT, &w->format, "csv|ndjson", "of FILE (by its name)"},
         {"rate", OPTION_NUMBER, &w->rate, "N", "at most so many events a second"},
         {"batch", OPTION_NUMBER, &w->batch, "N", "lines a message, at most (500)"},
         {"realtime", OPTION_NUMBER, &w->realtime, "N", "N times as fast as the events' own time"},
@@ -294,24 +309,12 @@ int cmd_send(int argc, char **argv)
         {"credentials", OPTION_TEXT, &w->credentials, "FILE", "what `tenant add` answered"},
         {"wait", OPTION_DURATION, &w->wait, "TIME", "for a broker that is away (30s)"},
     };
-    struct client c;
-    struct err err;
-    if (client_open(&c, &argc, argv, &err) < 0)
-        return verb_failed(&err);
-    s.client = &c;
-    bool usage = verb_options(&argc, argv, "send", options, sizeof options / sizeof *options, 2, 2, &err) < 0;
-    if (!usage) {
-        s.tenant = argv[1];
-        s.path = argv[2];
-        usage = judge_format(&s, &err) < 0;
-    }
-    if (!usage && !app_tenant_name_ok(s.tenant, strlen(s.tenant)))
-        usage = err_set(&err, ERR_INVALID, "%s is no tenant's name", s.tenant) < 0;
-    if (usage) {
-        client_close(&c);
-        return verb_usage(&err);
-    }
-    int status = run(&s, &err);
-    client_close(&c);
-    return status < 0 ? verb_failed(&err) : VERB_DONE;
+    const struct client_verb v = {.name = "send",
+                                  .options = options,
+                                  .option_count = sizeof options / sizeof *options,
+                                  .min_arguments = 2,
+                                  .max_arguments = 2,
+                                  .check = check,
+                                  .run = run};
+    return client_verb(&v, &s, argc, argv);
 }

@@ -105,7 +105,7 @@ int cmd_simulate(int argc, char **argv)
         {"duplicates", OPTION_NUMBER, &w.duplicates, "N", "of a thousand readings so many arrive twice (0)"},
         {"storms", OPTION_NUMBER, &w.storms, "N", "alarm storms of 20 minutes (1)"},
         {"storm", OPTION_FLAG, &storm, NULL, "at least one storm"},
-        {"format", OPTION_TEXT, &w.format, "FORMAT", "csv or ndjson (csv)"},
+        {"format", OPTION_TEXT, &w.format, "csv|ndjson", "of the readings (csv)"},
         {"out", OPTION_TEXT, &w.out, "FILE", "instead of standard output"},
     };
     struct err err;

@@ -210,13 +210,14 @@ static int show_all(struct client *c, const struct wanted *w, struct err *err)
     return status;
 }
 
-static int show(struct client *c, const struct wanted *w, const char *tenant, struct err *err)
+static int show(struct client *c, void *wanted, int argc, char **argv, struct err *err)
 {
+    const struct wanted *w = wanted;
     int status;
     do {
         if (w->watch && isatty(STDOUT_FILENO))
             fputs("\033[H\033[2J", stdout);
-        status = tenant ? show_one(c, w, tenant, err) : show_all(c, w, err);
+        status = argc > 1 ? show_one(c, w, argv[1], err) : show_all(c, w, err);
         fflush(stdout);
     } while (status == 0 && w->watch && poll(NULL, 0, WATCH_MS) == 0);
     return status;
@@ -226,19 +227,16 @@ int cmd_status(int argc, char **argv)
 {
     struct wanted w = {0};
     const struct option options[] = {
-        {"o", OPTION_TEXT, &w.format, "FORMAT", "table, json or csv"},
+        {"o", OPTION_TEXT, &w.format, "table|json|csv", "how it is shown"},
         {"watch", OPTION_FLAG, &w.watch, NULL, "again each second"},
     };
-    struct client c;
-    struct err err;
-    if (client_open(&c, &argc, argv, &err) < 0)
-        return verb_failed(&err);
-    if (verb_options(&argc, argv, "status", options, sizeof options / sizeof *options, 0, 1, &err) < 0 ||
-        table_format_parse(w.format, &w.table, &err) < 0) {
-        client_close(&c);
-        return verb_usage(&err);
-    }
-    int status = show(&c, &w, argv[1], &err);
-    client_close(&c);
-    return status < 0 ? verb_failed(&err) : VERB_DONE;
+    const struct client_verb v = {.name = "status",
+                                  .options = options,
+                                  .option_count = sizeof options / sizeof *options,
+                                  .min_arguments = 0,
+                                  .max_arguments = 1,
+                                  .format = &w.format,
+                                  .table = &w.table,
+                                  .run = show};
+    return client_verb(&v, &w, argc, argv);
 }

@@ -14,11 +14,10 @@
 
 struct wanted {
     const char *format, *save;
-    bool dry_run, keep_data, force;
+    bool dry_run, keep_data;
     enum table_format table;
+    const struct verb_sub *sub;
 };
-
-typedef int action(struct client *c, const struct wanted *w, const char *argument, struct err *err);
 
 static char *tenant_path(const char *tenant, const char *rest)
 {
@@ -71,11 +70,12 @@ static int keep_credentials(const struct client *c, const struct wanted *w, cons
     return 0;
 }
 
-static int do_add(struct client *c, const struct wanted *w, const char *file, struct err *err)
+static int do_add(struct client *c, const void *wanted, char **argv, struct err *err)
 {
+    const struct wanted *w = wanted;
     struct buf text = {0}, answer = {0};
     char *tenant = NULL;
-    int status = read_app(file, &text, &tenant, err);
+    int status = read_app(argv[0], &text, &tenant, err);
     if (status == 0) {
         const struct client_request r = {.method = "POST",
                                          .path = w->dry_run ? "/v1/tenants?dry_run=true" : "/v1/tenants",
@@ -94,12 +94,13 @@ static int do_add(struct client *c, const struct wanted *w, const char *file, st
     return status;
 }
 
-static int do_list(struct client *c, const struct wanted *w, const char *none, struct err *err)
+static int do_list(struct client *c, const void *wanted, char **argv, struct err *err)
 {
+    const struct wanted *w = wanted;
     static const struct table_column columns[] = {
         {"tenant", NULL}, {"title", NULL}, {"state", NULL}, {"version", NULL}, {"generation", NULL}};
     struct buf rows = {0};
-    (void)none;
+    (void)argv;
     int status = client_list(c, "/v1/tenants", "tenants", 0, &rows, err);
     if (status == 0)
         status = table_print(stdout, w->table, rows.data, rows.len, columns, sizeof columns / sizeof *columns, err);
@@ -107,11 +108,11 @@ static int do_list(struct client *c, const struct wanted *w, const char *none, s
     return status;
 }
 
-static int do_show(struct client *c, const struct wanted *w, const char *tenant, struct err *err)
+static int do_show(struct client *c, const void *wanted, char **argv, struct err *err)
 {
     struct buf answer = {0};
-    char *path = tenant_path(tenant, "");
-    (void)w;
+    char *path = tenant_path(argv[0], "");
+    (void)wanted;
     int status = client_get(c, path, &answer, err);
     if (status == 0)
         printf("%s\n", buf_cstr(&answer));
@@ -135,11 +136,12 @@ static int present_version(struct client *c, const char *tenant, char etag[32], 
     return status;
 }
 
-static int do_update(struct client *c, const struct wanted *w, const char *file, struct err *err)
+static int do_update(struct client *c, const void *wanted, char **argv, struct err *err)
 {
+    const struct wanted *w = wanted;
     struct buf text = {0}, answer = {0};
     char *tenant = NULL, *path = NULL, etag[32];
-    int status = read_app(file, &text, &tenant, err);
+    int status = read_app(argv[0], &text, &tenant, err);
     if (status == 0)
         status = present_version(c, tenant, etag, err);
     if (status == 0) {
@@ -174,31 +176,32 @@ static int post(struct client *c, const char *tenant, const char *rest, struct e
     return status;
 }
 
-static int do_pause(struct client *c, const struct wanted *w, const char *tenant, struct err *err)
+static int do_pause(struct client *c, const void *wanted, char **argv, struct err *err)
 {
-    (void)w;
-    return post(c, tenant, "/pause", err);
+    (void)wanted;
+    return post(c, argv[0], "/pause", err);
 }
 
-static int do_resume(struct client *c, const struct wanted *w, const char *tenant, struct err *err)
+static int do_resume(struct client *c, const void *wanted, char **argv, struct err *err)
 {
-    (void)w;
-    return post(c, tenant, "/resume", err);
+    (void)wanted;
+    return post(c, argv[0], "/resume", err);
 }
 
-static int do_token(struct client *c, const struct wanted *w, const char *tenant, struct err *err)
+static int do_token(struct client *c, const void *wanted, char **argv, struct err *err)
 {
-    (void)w;
-    return post(c, tenant, "/token", err);
+    (void)wanted;
+    return post(c, argv[0], "/token", err);
 }
 
-static int do_remove(struct client *c, const struct wanted *w, const char *tenant, struct err *err)
+static int do_remove(struct client *c, const void *wanted, char **argv, struct err *err)
 {
+    const struct wanted *w = wanted;
     struct buf answer = {0};
-    char *path = tenant_path(tenant, w->keep_data ? "?keep_data=true" : ""), file[4096];
+    char *path = tenant_path(argv[0], w->keep_data ? "?keep_data=true" : ""), file[4096];
     const struct client_request r = {.method = "DELETE", .path = path};
     int status = client_call(c, &r, &answer, NULL, err);
-    credentials_path(c, tenant, file, sizeof file);
+    credentials_path(c, argv[0], file, sizeof file);
     if (status == 0)
         remove(file);
     free(path);
@@ -206,51 +209,49 @@ static int do_remove(struct client *c, const struct wanted *w, const char *tenan
     return status;
 }
 
-static const struct sub {
-    const char *name;
-    bool argument;
-    action *run;
-} subs[] = {
-    {"add", true, do_add},     {"list", false, do_list},    {"show", true, do_show},     {"update", true, do_update},
-    {"pause", true, do_pause}, {"resume", true, do_resume}, {"remove", true, do_remove}, {"token", true, do_token},
+const struct verb_sub tenant_subs[] = {
+    {"add", "FILE", "onboard the tenant of an app file", do_add},
+    {"list", "", "all tenants", do_list},
+    {"show", "TENANT", "its state, lag, watermark and workers", do_show},
+    {"update", "FILE", "a new version of its app", do_update},
+    {"pause", "TENANT", "stop its workers; events wait in its queue", do_pause},
+    {"resume", "TENANT", "start them again", do_resume},
+    {"token", "TENANT", "a new token; the old one ends", do_token},
+    {"remove", "TENANT", "remove it with its queues and users", do_remove},
+    {NULL, NULL, NULL, NULL},
 };
 
-static const struct sub *find_sub(const char *name)
+static int check(void *wanted, int argc, char **argv, struct err *err)
 {
-    for (size_t i = 0; name && i < sizeof subs / sizeof *subs; i++)
-        if (strcmp(subs[i].name, name) == 0)
-            return &subs[i];
-    return NULL;
+    struct wanted *w = wanted;
+    w->sub = verb_find_sub(tenant_subs, argc, argv, err);
+    return w->sub ? 0 : -1;
+}
+
+static int run_sub(struct client *c, void *wanted, int argc, char **argv, struct err *err)
+{
+    const struct wanted *w = wanted;
+    (void)argc;
+    return w->sub->run(c, w, argv + 2, err);
 }
 
 int cmd_tenant(int argc, char **argv)
 {
     struct wanted w = {0};
     const struct option options[] = {
-        {"o", OPTION_TEXT, &w.format, "FORMAT", "list: table, json or csv"},
+        {"o", OPTION_TEXT, &w.format, "table|json|csv", "list: how rows are shown"},
         {"dry-run", OPTION_FLAG, &w.dry_run, NULL, "add, update: only check"},
         {"save", OPTION_TEXT, &w.save, "FILE", "add: keep token and credentials there"},
         {"keep-data", OPTION_FLAG, &w.keep_data, NULL, "remove: keep results, runs and reports"},
     };
-    struct client c;
-    struct err err;
-    if (client_open(&c, &argc, argv, &err) < 0)
-        return verb_failed(&err);
-    if (verb_options(&argc, argv, "tenant", options, sizeof options / sizeof *options, 1, 2, &err) < 0 ||
-        table_format_parse(w.format, &w.table, &err) < 0) {
-        client_close(&c);
-        return verb_usage(&err);
-    }
-    const struct sub *sub = find_sub(argv[1]);
-    if (!sub || sub->argument != (argc == 3)) {
-        client_close(&c);
-        err_set(&err, ERR_INVALID,
-                sub ? "tenant %s: wrong number of arguments"
-                    : "tenant %s: expected add FILE, list, show T, update FILE, pause T, resume T, token T or remove T",
-                argv[1]);
-        return verb_usage(&err);
-    }
-    int status = sub->run(&c, &w, argv[2], &err);
-    client_close(&c);
-    return status < 0 ? verb_failed(&err) : VERB_DONE;
+    const struct client_verb v = {.name = "tenant",
+                                  .options = options,
+                                  .option_count = sizeof options / sizeof *options,
+                                  .min_arguments = 1,
+                                  .max_arguments = 2,
+                                  .format = &w.format,
+                                  .table = &w.table,
+                                  .check = check,
+                                  .run = run_sub};
+    return client_verb(&v, &w, argc, argv);
 }
