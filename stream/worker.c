@@ -129,6 +129,7 @@ static int run(struct worker *w)
         turn(w);
     pair_close(&w->pair, &w->start.runtime);
     coredms_close(&w->store);
+    buf_free(&w->detail);
     stream_core_free(&w->core);
     return w->exit_code;
 }

@@ -140,6 +140,7 @@ class Platform:
     def kill(self):
         self.process.kill()
         self.process.wait()
+        self.log_file.close()
 
     def close(self):
         """Stops it, removes all of it, and fails on a sanitizer's report."""
