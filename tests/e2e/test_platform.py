@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import unittest
+import urllib.parse
 
 import pika
 
@@ -173,8 +174,8 @@ class Killed(unittest.TestCase):
         if not uri:
             self.assertFalse(os.environ.get('CI'), 'no MongoDB-protocol server: set BELLTOWER_TEST_MONGODB')
             self.skipTest('no MongoDB-protocol server: set BELLTOWER_TEST_MONGODB')
-        base, _, options = uri.partition('?')
-        self.run_with('%s/killed_%d%s' % (base.rstrip('/').split('/test')[0], os.getpid(), '?' + options if options else ''))
+        parts = urllib.parse.urlsplit(uri)
+        self.run_with(parts._replace(path='/killed_%d' % os.getpid()).geturl())
 
 
 class Consumer(PlatformTest):
