@@ -2,7 +2,7 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 
-.PHONY: all build demo test lint fuzz bench package install clean
+.PHONY: all build demo test lint package install clean
 
 all: build
 
@@ -21,9 +21,11 @@ test: ## installs, builds with sanitizers, runs every test against the real comp
 	@tests/run
 
 lint: ## formatter and clang-tidy
+	@scripts/install-packages build test
 	@tests/lint
 
 package: build ## a .deb in build/
+	@scripts/install-packages package
 	@cd $(BUILD)/release && cpack -G DEB -B .. >/dev/null && ls ../*.deb
 
 install: build
