@@ -205,11 +205,72 @@ class Broker(unittest.TestCase):
     def broker(self, verb, *more):
         subprocess.run([ROOT + '/scripts/rabbitmq', verb, self.dir, *more], check=True, capture_output=True)
 
-    def test_it_is_waited_for_and_gone_on_with(self):
+    def own_broker(self):
+        """A platform for a broker of its own, which is not started yet."""
         port = next(p for p in iter(free_port, None) if p < 45000)      # the script adds 10000 and 20000 to it
         platform = Platform('broker', broker='amqp://127.0.0.1:%d/belltower' % port,
                             settings={'BELLTOWER_MANAGEMENT': 'http://guest:guest@127.0.0.1:%d' % (port + 10000)})
         self.dir = platform.dir + '/rabbitmq'
+        return platform, port
+
+    def words(self, platform, role):
+        return platform.status('acme')['workers'][role]['words']
+
+    def test_alarms_and_closed_connections_lose_nothing(self):
+        platform, port = self.own_broker()
+        try:
+            self.broker('start', str(port))
+            platform.start()
+            platform.onboard(APP)
+            data = simulate(platform, '--stations', 3, '--hours', 4, '--seed', 6, '--disorder', '60s')
+            expected, _ = reference(platform, APP, data)
+            lines = read(data).splitlines(True)
+            parts = [lines[1 + k * (len(lines) - 1) // 4:1 + (k + 1) * (len(lines) - 1) // 4] for k in range(4)]
+            pids = {role: platform.worker_pid('acme', role) for role in ('stream', 'batch')}
+            disturbances = (lambda: None, self.close_connections, self.memory_alarm, self.stop_for_a_moment)
+            for part, disturb in zip(parts, disturbances):
+                disturb_later = threading.Thread(target=self.disturb, args=(disturb, platform))
+                disturb_later.start()
+                self.upload_all(platform, lines[0] + ''.join(part), 'part-%d' % parts.index(part))
+                disturb_later.join()
+            self.assertEqual(platform.request('POST', '/v1/tenants/acme/events/end').status, 200)
+            wait_for(lambda: all_stored(platform, 'acme', len(expected)), 'all results to be stored', 120)
+            self.assertEqual(rounded(final(platform.results('acme'))), rounded(expected))
+            self.assertEqual({role: platform.worker_pid('acme', role) for role in pids}, pids)      # none of it kills a worker
+        finally:
+            platform.close()
+            self.broker('stop')
+
+    def disturb(self, what, platform):
+        self.platform = platform
+        what()
+
+    def upload_all(self, platform, body, key):
+        """Again with the same key until it is confirmed: nothing counts twice."""
+        wait_for(lambda: platform.upload('acme', body, 'text/csv', key=key).status == 200, 'an upload to be confirmed', 90)
+
+    def admin(self, method, path):
+        url = self.platform.environment['BELLTOWER_MANAGEMENT']
+        done = subprocess.run(['curl', '-fsS', '-X', method, url + path], capture_output=True, text=True)
+        return json.loads(done.stdout) if done.stdout else None
+
+    def close_connections(self):
+        for connection in wait_for(lambda: self.admin('GET', '/api/connections'), 'the broker to count its connections'):
+            self.admin('DELETE', '/api/connections/' + urllib.parse.quote(connection['name'], safe=''))
+
+    def memory_alarm(self):
+        self.broker('ctl', 'set_vm_memory_high_watermark', '0.00001')
+        wait_for(lambda: 'blocks publishers' in self.words(self.platform, 'stream') or self.platform.status('acme')['at_end'], 'an alarm or its end')
+        self.broker('ctl', 'set_vm_memory_high_watermark', '0.4')
+
+    def stop_for_a_moment(self):
+        pid = self.platform.worker_pid('acme', 'stream')
+        os.kill(pid, signal.SIGSTOP)
+        threading.Event().wait(5)       # not a wait for a condition: the fault itself takes its time
+        os.kill(pid, signal.SIGCONT)
+
+    def test_it_is_waited_for_and_gone_on_with(self):
+        platform, port = self.own_broker()
         try:
             platform.start(ready=False)
             answer = wait_for(lambda: self.readyz(platform), 'the API to answer without a broker')
