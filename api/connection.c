@@ -80,7 +80,7 @@ static void unwatch(struct connections *c, int fd)
 
 static bool is_socket_of(int fd, const struct mg_request_info *info)
 {
-    struct sockaddr_in peer, own;
+    struct sockaddr_in peer = {0}, own = {0};
     char address[INET_ADDRSTRLEN];
     socklen_t peer_len = sizeof peer, own_len = sizeof own;
     if (getpeername(fd, (struct sockaddr *)&peer, &peer_len) < 0 || peer.sin_family != AF_INET ||

@@ -114,17 +114,18 @@ int stores_take(struct stores *s, const char *tenant, struct coredms **db, struc
     struct timespec until;
     struct handle *h = NULL;
     int status = 0;
+    bool room = false;
     tenant = tenant ? tenant : "";
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += WAIT_S;
     pthread_mutex_lock(&s->lock);
-    while (!(h = find_idle(s, tenant)) && !make_room(s) && status == 0)
+    while (!(h = find_idle(s, tenant)) && !(room = make_room(s)) && status == 0)
         status = pthread_cond_timedwait(&s->freed, &s->lock, &until);
     if (h) {
         h->busy = true;
         *db = h->db;
         status = 0;
-    } else if (status) {
+    } else if (!room) {
         status = err_set(err, ERR_UNAVAILABLE, "the store is busy: all of the API's connections to it are in use");
     } else {
         status = open_new(s, tenant, db, err);
@@ -154,7 +155,7 @@ void stores_forget(struct stores *s, const char *tenant)
 
 void stores_idle(struct stores *s)
 {
-    struct coredms *db;
+    struct coredms *db = NULL;
     struct err err;
     if (stores_take(s, NULL, &db, &err) < 0)
         return;

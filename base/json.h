@@ -19,7 +19,7 @@ struct json {
 
 static inline struct json json_begin(const void *text, size_t len)
 {
-    return (struct json){.at = text, .end = (const char *)text + len};
+    return (struct json){.at = text, .end = len ? (const char *)text + len : text}; /* NULL and 0 is an empty text */
 }
 
 /* Skips white space; the type of the value that begins here, JSON_END at the end (or, inside, before ] or }). Does not

@@ -42,7 +42,7 @@ static void add_escaped(struct buf *b, unsigned char c)
 
 void json_w_string(struct buf *b, const char *s, size_t len)
 {
-    const unsigned char *p = (const unsigned char *)s, *end = p + len, *plain = p;
+    const unsigned char *p = (const unsigned char *)s, *end = len ? p + len : p, *plain = p;
     comma(b);
     buf_add_char(b, '"');
     while (p < end) {

@@ -42,8 +42,9 @@ static int take_parameter(void *context, const char *name, const char *value, si
     for (size_t i = 0; i < 3; i++)
         if (strcmp(name, others[i]) == 0)
             return 0;
-    char **text = strcmp(name, "stream") == 0 ? &w->stream : strcmp(name, "cursor") == 0 ? &w->cursor : NULL;
-    if (text) {
+    bool stream = strcmp(name, "stream") == 0;
+    if (stream || strcmp(name, "cursor") == 0) {
+        char **text = stream ? &w->stream : &w->cursor;
         free(*text);
         *text = mem_strndup(value, len);
         return 0;
