@@ -1,12 +1,11 @@
 /* Results and how far they are stored: batch.db. */
 #include "coredms/sqlite/store.h"
+#include "coredms/paging.h"
 
 #include "base/mem.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define PAGE_ROWS 500 /* read at once, so that no read transaction stays open while a caller works on the rows */
 
 static const struct source no_source = {.offset = -1};
 
@@ -158,17 +157,9 @@ int sqlite_history_latest(struct coredms *db, const char *stream, int64_t *windo
 
 /* ---- querying, page by page ---- */
 
-struct page {
-    struct result_row rows[PAGE_ROWS]; /* stream, key and body live in the arena */
-    size_t count;
-    struct arena arena;
-};
-
 struct querying {
-    const struct history_filter *filter;
-    const char *sql;
-    int64_t start; /* rows behind (start, key) */
-    char *key;
+    struct connection *c;
+    sqlite3_stmt *stmt;
 };
 
 static char *query_sql(const struct history_filter *f)
@@ -183,7 +174,7 @@ static char *query_sql(const struct history_filter *f)
     return sql.data;
 }
 
-static void read_row(sqlite3_stmt *stmt, const char *stream, struct page *page)
+static void read_row(sqlite3_stmt *stmt, const char *stream, struct result_page *page)
 {
     size_t body_len = (size_t)sqlite3_column_bytes(stmt, 6);
     const char *body = (const char *)sqlite3_column_text(stmt, 6);
@@ -200,78 +191,42 @@ static void read_row(sqlite3_stmt *stmt, const char *stream, struct page *page)
                             .body_len = body_len};
 }
 
-static int read_page(struct connection *c, sqlite3_stmt *stmt, const struct querying *q, size_t limit,
-                     struct page *page, struct err *err)
+static int read_page(const struct paging *p, size_t limit, struct result_page *page, struct err *err)
 {
-    const struct history_filter *f = q->filter;
+    const struct querying *q = p->store;
+    const struct history_filter *f = p->filter;
     size_t n = 0;
     int more = 0;
     struct arg *args = mem_zero(5 + 3 * f->filter_count, sizeof *args);
     args[n++] = arg_text(f->stream);
     args[n++] = arg_int(f->to);
-    args[n++] = arg_int(q->start);
-    args[n++] = arg_text(q->key);
+    args[n++] = arg_int(p->start);
+    args[n++] = arg_text(p->key);
     for (size_t i = 0; i < f->filter_count; i++) {
         args[n++] = arg_text(f->names[i].name);
         args[n++] = arg_int(f->names[i].type);
         args[n++] = arg_value(&f->values[i]);
     }
     args[n++] = arg_int((int64_t)limit);
-    more = sql_bind(c, stmt, args, n, err) < 0 ? -1 : sql_step(c, stmt, err);
-    for (; more > 0; more = sql_step(c, stmt, err))
-        read_row(stmt, f->stream, page);
+    more = sql_bind(q->c, q->stmt, args, n, err) < 0 ? -1 : sql_step(q->c, q->stmt, err);
+    for (; more > 0; more = sql_step(q->c, q->stmt, err))
+        read_row(q->stmt, f->stream, page);
     free(args);
     return more;
 }
 
-/* 1: goes on; 0: the caller has had enough. */
-static int give_page(const struct page *page, size_t count, history_each *each, void *context)
+static int query(struct connection *c, struct paging *p, size_t limit, char **next, history_each *each, void *context,
+                 struct err *err)
 {
-    for (size_t i = 0; i < count; i++)
-        if (!each(context, &page->rows[i]))
-            return 0;
-    return 1;
-}
-
-static void go_behind(struct querying *q, const struct result_row *row)
-{
-    free(q->key);
-    q->start = row->window_start;
-    q->key = mem_strdup(row->key);
-}
-
-static int query_pages(struct connection *c, struct querying *q, size_t limit, char **next, history_each *each,
-                       void *context, struct err *err)
-{
-    sqlite3_stmt *stmt;
-    struct page *page = mem_zero(1, sizeof *page);
-    int status = 0;
-    bool more = limit > 0;
-    int code = sqlite3_prepare_v3(c->db, q->sql, -1, 0, &stmt, NULL);
-    if (code != SQLITE_OK) {
-        free(page);
+    struct querying q = {.c = c};
+    char *sql = query_sql(p->filter);
+    int code = sqlite3_prepare_v3(c->db, sql, -1, 0, &q.stmt, NULL);
+    free(sql);
+    if (code != SQLITE_OK)
         return sql_fail(c, code, err);
-    }
-    while (more && status == 0) {
-        /* one row more than asked for tells whether there are more */
-        size_t want = limit < PAGE_ROWS ? limit + 1 : PAGE_ROWS;
-        page->count = 0;
-        status = read_page(c, stmt, q, want, page, err);
-        size_t give = page->count < limit ? page->count : limit;
-        bool ended = page->count < want;
-        limit -= give;
-        more = status == 0 && give_page(page, give, each, context) && !ended;
-        if (more && give)
-            go_behind(q, &page->rows[give - 1]);
-        if (more && limit == 0) {
-            if (next)
-                *next = coredms_cursor_text(q->start, q->key);
-            more = false;
-        }
-        arena_free(&page->arena);
-    }
-    sqlite3_finalize(stmt);
-    free(page);
+    p->store = &q;
+    int status = paging_query(p, limit, next, each, context, err);
+    sqlite3_finalize(q.stmt);
     return status;
 }
 
@@ -279,22 +234,18 @@ int sqlite_history_query(struct coredms *db, const struct history_filter *filter
                          char **next, history_each *each, void *context, struct err *err)
 {
     struct connection *c;
-    /* No key is below the empty text, and none is empty. */
-    struct querying q = {.filter = filter, .start = filter->from, .key = NULL};
+    struct paging p = {.filter = filter, .start = filter->from, .read = read_page};
     if (store_connection(store_of(db), DB_BATCH, &c, err) < 0 ||
-        (cursor && coredms_cursor_parse(cursor, &q.start, &q.key, err) < 0))
+        (cursor && coredms_cursor_parse(cursor, &p.start, &p.key, err) < 0))
         return -1;
-    if (q.start < filter->from || !q.key) {
-        free(q.key);
-        q.start = filter->from;
-        q.key = mem_strdup("");
+    if (p.start < filter->from || !p.key) { /* no key is below the empty text, and none is empty */
+        free(p.key);
+        p.start = filter->from;
+        p.key = mem_strdup("");
     }
     if (next)
         *next = NULL;
-    char *sql = query_sql(filter);
-    q.sql = sql;
-    int status = c ? query_pages(c, &q, limit, next, each, context, err) : 0;
-    free(sql);
-    free(q.key);
+    int status = c ? query(c, &p, limit, next, each, context, err) : 0;
+    free(p.key);
     return status;
 }
