@@ -14,7 +14,7 @@
 #define EVENTS         8
 #define CONTROL_BUDGET 16
 
-static int watch_signals(struct runtime *r, struct err *err)
+int runtime_signals(struct err *err)
 {
     sigset_t set;
     sigemptyset(&set);
@@ -23,10 +23,8 @@ static int watch_signals(struct runtime *r, struct err *err)
     sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
-    r->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (r->signal_fd < 0)
-        return err_set_errno(err, "cannot watch signals");
-    return runtime_watch(r, r->signal_fd, err);
+    int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    return fd < 0 ? err_set_errno(err, "cannot watch signals") : fd;
 }
 
 /* No core dumps and no ptrace by others: tenant data and credentials are in this memory. */
@@ -46,7 +44,8 @@ int runtime_begin(struct runtime *r, enum role role, const char *tenant, struct 
     r->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (r->epoll_fd < 0)
         return err_set_errno(err, "cannot make an epoll");
-    if (watch_signals(r, err) < 0)
+    r->signal_fd = runtime_signals(err);
+    if (r->signal_fd < 0 || runtime_watch(r, r->signal_fd, err) < 0)
         return -1;
     if (!r->supervised)
         return 0;

@@ -28,6 +28,10 @@ void runtime_forget(struct runtime *r, int fd);
 void runtime_wait(struct runtime *r, int64_t timeout_ms);
 void runtime_end(struct runtime *r);
 
+/* A descriptor that reads SIGTERM, SIGINT and SIGHUP, which are blocked from here on; SIGPIPE is ignored. -1 with *err.
+ */
+int runtime_signals(struct err *err) MUSTCHECK;
+
 /* --name VALUE among the arguments that settings_load left; NULL if missing. Each may be asked once. */
 const char *runtime_argument(int argc, char **argv, const char *name);
 

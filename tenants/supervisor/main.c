@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/runtime.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -239,17 +240,8 @@ static int find_token(struct supervisor *s, struct err *err)
 
 static int watch_signals(struct supervisor *s, struct err *err)
 {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    s->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (s->signal_fd < 0)
-        return err_set_errno(err, "cannot watch signals");
-    return supervisor_watch(s, s->signal_fd, WATCH_SIGNAL, NULL, err);
+    s->signal_fd = runtime_signals(err);
+    return s->signal_fd < 0 ? -1 : supervisor_watch(s, s->signal_fd, WATCH_SIGNAL, NULL, err);
 }
 
 static int begin(struct supervisor *s, struct err *err)
