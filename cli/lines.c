@@ -1,6 +1,6 @@
 #include "cli/lines.h"
 #include "base/pieces.h"
-#include "cli/app_csv.h"
+#include "tenants/app/app_csv.h"
 
 #include <errno.h>
 #include <stdio.h>

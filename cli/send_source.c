@@ -1,42 +1,14 @@
 #include "cli/send.h"
 
 #include "base/json.h"
-#include "base/mem.h"
+#include "tenants/app/app_csv.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-static char *dotted(const char *const *path, size_t len)
-{
-    struct buf b = {0};
-    for (size_t i = 0; i < len; i++)
-        buf_printf(&b, "%s%s", i ? "." : "", path[i]);
-    char *name = mem_strndup(b.data, b.len);
-    buf_free(&b);
-    return name;
-}
-
-static enum value_type time_type(const struct app *app)
-{
-    enum time_kind kind = app->time.format.kind;
-    return kind == TIME_UNIX || kind == TIME_UNIX_MS ? VALUE_FLOAT : VALUE_STRING;
-}
 
 static int begin_csv(struct send_source *s, const char *line, size_t len, struct err *err)
 {
-    size_t count = s->app ? s->app->field_count + 1 : 0;
-    struct csv_type *types = mem_zero(count + 1, sizeof *types);
-    for (size_t i = 0; i + 1 < count; i++)
-        types[i] =
-            (struct csv_type){dotted(s->app->fields[i].path, s->app->fields[i].path_len), s->app->fields[i].type};
-    if (s->app)
-        types[count - 1] = (struct csv_type){dotted(s->app->time.path, s->app->time.path_len), time_type(s->app)};
-    int status = csv_begin(line, len, types, count, &s->header, err);
-    for (size_t i = 0; i < count; i++)
-        free((char *)(uintptr_t)types[i].name);
-    free(types);
-    return status;
+    return s->app ? app_csv_begin(s->app, line, len, &s->header, err) : csv_begin(line, len, NULL, 0, &s->header, err);
 }
 
 static int64_t time_of(const struct send_source *s, const char *row, size_t len)

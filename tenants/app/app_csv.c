@@ -1,4 +1,4 @@
-#include "cli/app_csv.h"
+#include "tenants/app/app_csv.h"
 
 static const char *dotted(struct arena *a, const char *const *path, size_t len)
 {

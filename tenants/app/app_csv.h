@@ -1,6 +1,6 @@
 /* CSV as an app's producers write it: which column becomes what. */
-#ifndef BELLTOWER_CLI_APP_CSV_H
-#define BELLTOWER_CLI_APP_CSV_H
+#ifndef BELLTOWER_TENANTS_APP_APP_CSV_H
+#define BELLTOWER_TENANTS_APP_APP_CSV_H
 
 #include "base/csv.h"
 #include "tenants/app/app.h"
