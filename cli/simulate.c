@@ -87,7 +87,8 @@ static const char *check(const struct wanted *w)
         return "--storms: at most 1000";
     if (w->start < 0 || w->start % 1000)
         return "--start: a whole second from 1970 on";
-    return strcmp(w->format, "csv") && strcmp(w->format, "ndjson") ? "--format: csv or ndjson" : NULL;
+    bool known = strcmp(w->format, "csv") == 0 || strcmp(w->format, "ndjson") == 0;
+    return known ? NULL : "--format: csv or ndjson";
 }
 
 int cmd_simulate(int argc, char **argv)
