@@ -106,13 +106,14 @@ static void on_delivery(void *context, const struct link_message *m)
 
 /* ---- a connection ---- */
 
-static int open_link(struct reading *r, struct err *err)
+static int open_link(struct reading *r, const char *tenant, struct err *err)
 {
     struct credentials c;
-    char path[4096];
+    char path[4096], worker[NAME_SIZE];
     path_data(&r->api->settings, "api.credentials", path, sizeof path);
     if (credentials_read(path, &c, err) < 0)
         return -1;
+    name_user_beside(r->worker, name_user_worker(worker, tenant), c.user, USER_API);
     const struct link_options o = {.address = r->api->settings.broker,
                                    .user = c.user,
                                    .password = c.password,
@@ -153,16 +154,17 @@ static int read_on(struct reading *r, int64_t limit, struct err *err)
     return 0;
 }
 
-static int pass(struct reading *r, const char *queue, enum link_from from, int64_t value, int64_t limit,
+static int pass(struct reading *r, const char *tenant, enum link_from from, int64_t value, int64_t limit,
                 struct err *err)
 {
-    int status = open_link(r, err);
+    char queue[NAME_SIZE];
+    int status = open_link(r, tenant, err);
     r->last = -1;
     r->unacked = 0;
     dead_letters_free(r->out);
     r->out->list = mem_zero(r->most + 1, sizeof *r->out->list);
     if (status == 0)
-        status = link_consume(r->link, queue, from, value, PREFETCH, err);
+        status = link_consume(r->link, name_queue(queue, EXCHANGE_DEAD, tenant), from, value, PREFETCH, err);
     if (status == 0)
         status = read_on(r, limit, err);
     link_close(&r->link);
@@ -173,17 +175,14 @@ int dead_letters_read(struct api *api, const char *tenant, const char *reason, s
                       struct err *err)
 {
     struct reading r = {.api = api, .reason = reason, .most = most, .out = out, .until = INT64_MAX};
-    char queue[NAME_SIZE];
     int64_t limit = clock_mono_ms() + LIMIT_MS;
     *out = (struct dead_letters){0};
-    name_queue(queue, EXCHANGE_DEAD, tenant);
-    name_user_worker(r.worker, tenant);
-    int status = pass(&r, queue, LINK_LAST_CHUNK, 0, limit, err);
+    int status = pass(&r, tenant, LINK_LAST_CHUNK, 0, limit, err);
     int64_t end = r.last, from = end + 1;
     for (int64_t back = (int64_t)most + STEP_SLACK; status == 0 && out->count < most && from > 0; back *= 8) {
         from = end - back > 0 ? end - back : 0;
         r.until = end;
-        status = pass(&r, queue, from ? LINK_OFFSET : LINK_FIRST, from, limit, err);
+        status = pass(&r, tenant, from ? LINK_OFFSET : LINK_FIRST, from, limit, err);
     }
     if (status < 0)
         dead_letters_free(out);

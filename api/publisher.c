@@ -55,7 +55,8 @@ struct publisher {
     char words[256];
     struct outbox *outbox;
     struct entry *first, *last;
-    struct link *link;
+    struct link *link; /* the thread's alone, as the credentials are */
+    struct credentials credentials;
 };
 
 /* ---- entries; with the lock held ---- */
@@ -145,15 +146,14 @@ static void on_blocked(void *context, bool blocked, const char *reason)
 
 static int connect_link(struct publisher *p, struct err *err)
 {
-    struct credentials c;
     char path[4096];
     path_data(&p->api->settings, "api.credentials", path, sizeof path);
-    if (credentials_read(path, &c, err) < 0)
+    if (credentials_read(path, &p->credentials, err) < 0)
         return err_prefix(err, "the broker's user %s is not made yet", USER_API);
     const struct link_options o = {
         .address = p->api->settings.broker,
-        .user = c.user,
-        .password = c.password,
+        .user = p->credentials.user,
+        .password = p->credentials.password,
         .name = "belltower-api publishes",
         .publisher = true,
         .handler = {.context = p, .confirm = on_confirm, .returned = on_returned, .blocked = on_blocked}};
@@ -230,7 +230,7 @@ static int send_all(struct publisher *p, struct err *err)
                                          .key = m.key,
                                          .message_id = m.message_id,
                                          .type = m.type,
-                                         .user_id = USER_API,
+                                         .user_id = p->credentials.user,
                                          .content_type = m.content_type,
                                          .timestamp = clock_wall_ms() / 1000,
                                          .body = m.body,

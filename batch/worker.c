@@ -47,7 +47,7 @@ static void on_delivery(void *context, const struct link_message *m)
         .trigger = trigger,
         .tag = m->tag,
         .offset = m->offset,
-        .trusted = text_is(m->user_id, w->start.user) || (trigger && text_is(m->user_id, USER_API)),
+        .trusted = text_is(m->user_id, w->start.user) || (trigger && text_is(m->user_id, w->start.api_user)),
         .marker = text_is(m->type, CONTROL_START),
         .number = header(m, HEADER_NUMBER),
         .generation = header(m, HEADER_GENERATION),

@@ -53,7 +53,7 @@ def main():
                 break
             continue
         quiet_since = time.monotonic()
-        ours = properties.user_id == 'belltower-worker-' + queue.rsplit('.', 1)[1]   # anybody else's is a forgery
+        ours = properties.user_id == broker['worker']           # anybody else's is a forgery
         if ours and properties.type != 'belltower.start':       # a worker's marker is not for us
             print(body.decode(), flush=True)                    # deal with it ...
         keep_offset(offset_file, properties.headers['x-stream-offset'])  # ... then keep its place

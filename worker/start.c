@@ -40,13 +40,16 @@ static int find_generation(struct worker_start *w, const char *text, struct err 
 
 static int prepare(struct worker_start *w, enum role role, int argc, char **argv, struct err *err)
 {
-    char path[4096];
+    char path[4096], name[NAME_SIZE];
     if (runtime_begin(&w->runtime, role, w->tenant, err) < 0 ||
         find_generation(w, runtime_argument(argc, argv, "generation"), err) < 0)
         return -1;
-    name_user_worker(w->user, w->tenant);
     path_tenant(&w->settings, w->tenant, "worker.credentials", path, sizeof path);
-    return credentials_read(path, &w->credentials, err);
+    if (credentials_read(path, &w->credentials, err) < 0)
+        return -1;
+    snprintf(w->user, sizeof w->user, "%s", w->credentials.user);
+    name_user_beside(w->api_user, USER_API, w->user, name_user_worker(name, w->tenant));
+    return 0;
 }
 
 static int exit_code_of(const struct err *err)

@@ -12,7 +12,8 @@ struct worker_start {
     struct credentials credentials;
     const char *tenant;
     uint64_t generation;
-    char user[NAME_SIZE];
+    char user[NAME_SIZE];     /* its own at the broker */
+    char api_user[NAME_SIZE]; /* the API's there */
 };
 
 /* 0, or the exit code with which the process should end (what was wrong is in the log and the page). */

@@ -96,12 +96,12 @@ static int set_running(struct request *r, struct tenant_row *row, struct err *er
 /* The credentials as the provisioner said them, with the broker's address. */
 static void put_broker(struct request *r, const struct buf *credentials)
 {
-    static const char *const members[] = {"user", "password", "vhost", "exchange"};
+    static const char *const members[] = {"user", "password", "vhost", "exchange", "worker"};
     const char *value;
     size_t len;
     json_w_name(&r->body, "broker");
     json_w_open(&r->body, '{');
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
         if (json_find(credentials->data, credentials->len, members[i], &value, &len) != JSON_STRING)
             continue;
         json_w_name(&r->body, members[i]);

@@ -12,8 +12,9 @@
 #define QUEUE_UNROUTED "belltower.unrouted"
 #define LOCK_STREAM                                                                                                    \
     "belltower.lock.stream" /* exclusive queues: LOCK.<tenant>, held by the worker's publishing connection */
-#define LOCK_BATCH "belltower.lock.batch"
-#define USER_API   "belltower-api"
+#define LOCK_BATCH    "belltower.lock.batch"
+#define USER_API      "belltower-api"
+#define VHOST_DEFAULT "belltower"
 
 #define NAME_SIZE 128 /* enough for every name below with a tenant of 48 characters */
 
@@ -22,5 +23,11 @@ char *name_exchange_in(char out[NAME_SIZE], const char *tenant);
 char *name_queue(char out[NAME_SIZE], const char *exchange, const char *tenant); /* exchange: one of the five above */
 char *name_user_worker(char out[NAME_SIZE], const char *tenant);                 /* "belltower-worker-acme" */
 char *name_user_tenant(char out[NAME_SIZE], const char *tenant); /* "belltower-tenant-acme": the customer's own */
+
+/* Users belong to the whole broker, the rest to a vhost: so that platforms in several vhosts do not take each other's
+ * users, those of another vhost than VHOST_DEFAULT have its hash behind their names. user: one of the names above. */
+char *name_user_in(char out[NAME_SIZE], const char *user, const char *vhost);
+/* The same for another user of the same vhost as `like`, which is `like_user` there. */
+char *name_user_beside(char out[NAME_SIZE], const char *user, const char *like, const char *like_user);
 
 #endif

@@ -56,19 +56,19 @@ static int carry_out(struct provisioner *v, struct plan *plan, struct err *err)
 
 static int do_platform(struct provisioner *v, struct err *err)
 {
-    char path[4096];
+    char path[4096], name[NAME_SIZE];
     struct credentials api;
     struct plan plan = {0};
     if (files_make_directories(v->settings.data, err) < 0)
         return -1;
     path_data(&v->settings, "api.credentials", path, sizeof path);
-    if (keep_or_make(path, USER_API, &api, err) < 0)
+    if (keep_or_make(path, name_user_in(name, USER_API, v->vhost), &api, err) < 0)
         return -1;
     plan_platform(&plan, v->vhost, v->http.user, api.password);
     return carry_out(v, &plan, err);
 }
 
-static void print_credentials(const struct provisioner *v, const struct credentials *c)
+static void print_credentials(const struct provisioner *v, const struct credentials *c, const char *worker)
 {
     struct buf b = {0};
     char exchange[NAME_SIZE];
@@ -81,6 +81,8 @@ static void print_credentials(const struct provisioner *v, const struct credenti
     json_w_str(&b, v->vhost);
     json_w_name(&b, "exchange");
     json_w_str(&b, name_exchange_in(exchange, v->tenant));
+    json_w_name(&b, "worker"); /* whose user_id a reader believes */
+    json_w_str(&b, worker);
     json_w_close(&b, '}');
     printf("%s\n", buf_cstr(&b));
     buf_free(&b);
@@ -88,7 +90,8 @@ static void print_credentials(const struct provisioner *v, const struct credenti
 
 static int do_create(struct provisioner *v, struct err *err)
 {
-    char path[4096], name[NAME_SIZE];
+    char path[4096];
+    struct plan_users users;
     struct credentials worker, customer;
     struct plan plan = {0};
     const struct settings *s = &v->settings;
@@ -97,18 +100,19 @@ static int do_create(struct provisioner *v, struct err *err)
                                              .reports = s->retention_reports,
                                              .dead = s->retention_dead,
                                              .segment_bytes = atoll(s->segment_bytes)};
+    plan_users(&users, v->vhost, v->tenant);
     path_tenant(s, v->tenant, "", path, sizeof path);
     if (files_make_directories(path, err) < 0)
         return -1;
     path_tenant(s, v->tenant, "worker.credentials", path, sizeof path);
-    if (keep_or_make(path, name_user_worker(name, v->tenant), &worker, err) < 0)
+    if (keep_or_make(path, users.worker, &worker, err) < 0)
         return -1;
-    snprintf(customer.user, sizeof customer.user, "%s", name_user_tenant(name, v->tenant));
+    snprintf(customer.user, sizeof customer.user, "%s", users.customer);
     random_password(customer.password);
     plan_create(&plan, v->vhost, v->tenant, &retention, worker.password, customer.password);
     if (carry_out(v, &plan, err) < 0)
         return -1;
-    print_credentials(v, &customer);
+    print_credentials(v, &customer, users.worker);
     return 0;
 }
 

@@ -125,12 +125,20 @@ void plan_platform(struct plan *p, const char *vhost_name, const char *admin, co
     exchange(p, vhost, EXCHANGE_TRIGGERS, "topic", NULL);
     exchange(p, vhost, EXCHANGE_REPORTS, "topic", NULL);
     exchange(p, vhost, EXCHANGE_DEAD, "topic", NULL);
-    const struct user api = {.name = USER_API,
+    char name[NAME_SIZE];
+    const struct user api = {.name = name_user_in(name, USER_API, vhost_name),
                              .password = api_password,
                              .configure = "^$",
                              .write = "^belltower\\.(events|triggers|in\\.[a-z0-9-]+)\\z",
                              .read = "^belltower\\.(dead\\.[a-z0-9-]+|unrouted)\\z"};
     user(p, vhost, &api);
+}
+
+void plan_users(struct plan_users *u, const char *vhost, const char *tenant)
+{
+    char name[NAME_SIZE];
+    name_user_in(u->worker, name_user_worker(name, tenant), vhost);
+    name_user_in(u->customer, name_user_tenant(name, tenant), vhost);
 }
 
 static void stream_queue(struct plan *p, const char *vhost, const char *tenant, const char *from, int64_t keep_ms,
@@ -164,12 +172,11 @@ static void trigger_queue(struct plan *p, const char *vhost, const char *tenant)
     bind(p, vhost, EXCHANGE_TRIGGERS, name, text(p, "%s.#", tenant));
 }
 
-static void tenant_users(struct plan *p, const char *vhost, const char *tenant, const char *worker_password,
-                         const char *tenant_password)
+static void tenant_users(struct plan *p, const char *vhost, const struct plan_users *users, const char *tenant,
+                         const char *worker_password, const char *tenant_password)
 {
-    char worker[NAME_SIZE], customer[NAME_SIZE];
     const struct user w = {
-        .name = name_user_worker(worker, tenant),
+        .name = users->worker,
         .password = worker_password,
         .configure = text(p, "^belltower\\.lock\\.(stream|batch)\\.%s\\z", tenant),
         .write = text(p, "^belltower\\.(results|triggers|reports|dead|in\\.%s)\\z", tenant),
@@ -178,7 +185,7 @@ static void tenant_users(struct plan *p, const char *vhost, const char *tenant, 
         .channels = WORKER_CHANNELS,
     };
     const struct user c = {
-        .name = name_user_tenant(customer, tenant),
+        .name = users->customer,
         .password = tenant_password,
         .configure = "^$",
         .write = text(p, "^belltower\\.in\\.%s\\z", tenant),
@@ -191,7 +198,7 @@ static void tenant_users(struct plan *p, const char *vhost, const char *tenant, 
     user(p, vhost, &c);
     for (size_t i = 0; i < sizeof shared / sizeof *shared;
          i++) /* a second line only: CC headers pass it before RabbitMQ 4.0 */
-        call(p, "PUT", text(p, "/api/topic-permissions/%s/%s", vhost, worker),
+        call(p, "PUT", text(p, "/api/topic-permissions/%s/%s", vhost, users->worker),
              text(p, "{\"exchange\":\"%s\",\"write\":%s,\"read\":\"^$\"}", shared[i],
                   quoted(p, text(p, "^%s\\.", tenant))));
 }
@@ -207,6 +214,8 @@ void plan_create(struct plan *p, const char *vhost_name, const char *tenant, con
     char in[NAME_SIZE], events[NAME_SIZE];
     const char *vhost = segment(p, vhost_name);
     int64_t others = or_default(r->segment_bytes, DEFAULT_SEGMENT_OTHERS);
+    struct plan_users users;
+    plan_users(&users, vhost_name, tenant);
     name_exchange_in(in, tenant);
     name_queue(events, EXCHANGE_EVENTS, tenant);
     stream_queue(p, vhost, tenant, EXCHANGE_EVENTS, r->events, or_default(r->segment_bytes, DEFAULT_SEGMENT_EVENTS));
@@ -216,7 +225,7 @@ void plan_create(struct plan *p, const char *vhost_name, const char *tenant, con
     stream_queue(p, vhost, tenant, EXCHANGE_REPORTS, r->reports, others);
     stream_queue(p, vhost, tenant, EXCHANGE_DEAD, r->dead, others);
     trigger_queue(p, vhost, tenant);
-    tenant_users(p, vhost, tenant, worker_password, tenant_password);
+    tenant_users(p, vhost, &users, tenant, worker_password, tenant_password);
 }
 
 void plan_remove(struct plan *p, const char *vhost_name, const char *tenant)
@@ -225,8 +234,10 @@ void plan_remove(struct plan *p, const char *vhost_name, const char *tenant)
                                             EXCHANGE_TRIGGERS};
     const char *vhost = segment(p, vhost_name);
     char name[NAME_SIZE];
-    call(p, "DELETE", text(p, "/api/users/%s", name_user_tenant(name, tenant)), NULL);
-    call(p, "DELETE", text(p, "/api/users/%s", name_user_worker(name, tenant)), NULL);
+    struct plan_users users;
+    plan_users(&users, vhost_name, tenant);
+    call(p, "DELETE", text(p, "/api/users/%s", users.customer), NULL);
+    call(p, "DELETE", text(p, "/api/users/%s", users.worker), NULL);
     call(p, "DELETE", text(p, "/api/exchanges/%s/%s", vhost, name_exchange_in(name, tenant)), NULL);
     for (size_t i = 0; i < sizeof exchanges / sizeof *exchanges; i++) {
         name_queue(name, exchanges[i], tenant);

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/wire/names.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,6 +26,12 @@ struct plan {
 struct plan_retention { /* ms; segment bytes */
     int64_t events, results, reports, dead, segment_bytes;
 };
+
+/* A tenant's users at the broker. */
+struct plan_users {
+    char worker[NAME_SIZE], customer[NAME_SIZE];
+};
+void plan_users(struct plan_users *u, const char *vhost, const char *tenant);
 
 /* The vhost, the exchanges that all share, belltower.unrouted, the API's user. admin: gets permissions in the vhost. */
 void plan_platform(struct plan *p, const char *vhost, const char *admin, const char *api_password);

@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -31,6 +32,29 @@ static void a_tenant_may_write_only_its_own_exchange(void **state)
     assert_non_null(strstr(c->body, "\"max-age\":\"2s\"")); /* one number and unit, rounded up */
     assert_non_null(find(&p, "POST", "/api/bindings/belltower/e/belltower.in.acme/q/belltower.events.acme"));
     plan_free(&p);
+}
+
+static void users_of_another_vhost_have_names_of_their_own(void **state)
+{
+    struct plan p = {0};
+    struct plan_users users, others;
+    char api[NAME_SIZE], beside[NAME_SIZE];
+    (void)state;
+    plan_users(&users, "one", "acme");
+    plan_users(&others, "two", "acme");
+    assert_string_not_equal(users.worker, others.worker);
+    assert_string_not_equal(users.customer, others.customer);
+    plan_remove(&p, "one", "acme");
+    char path[2 * NAME_SIZE];
+    snprintf(path, sizeof path, "/api/users/%s", users.worker);
+    assert_non_null(find(&p, "DELETE", path));
+    assert_null(find(&p, "DELETE", "/api/users/belltower-worker-acme"));
+    plan_free(&p);
+    name_user_in(api, USER_API, "one");
+    assert_string_equal(name_user_beside(beside, USER_API, users.worker, "belltower-worker-acme"), api);
+    assert_string_equal(name_user_beside(beside, "belltower-worker-acme", api, USER_API), users.worker);
+    assert_string_equal(name_user_in(beside, USER_API, VHOST_DEFAULT), USER_API);
+    assert_string_equal(name_user_beside(beside, "belltower-worker-acme", USER_API, USER_API), "belltower-worker-acme");
 }
 
 static void the_vhost_is_encoded(void **state)
@@ -67,6 +91,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tenant_may_write_only_its_own_exchange),
+        cmocka_unit_test(users_of_another_vhost_have_names_of_their_own),
         cmocka_unit_test(the_vhost_is_encoded),
         cmocka_unit_test(removal_covers_all_that_was_made),
     };

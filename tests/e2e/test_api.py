@@ -859,6 +859,27 @@ class Reading(ApiTest):
         self.problem(p.request('GET', '/v1/tenants/dead/dead-letters?limit=1001'), 400)
 
 
+class Neighbours(unittest.TestCase):
+    def test_platforms_in_two_vhosts_do_not_disturb_each_other(self):
+        platforms = [Platform('neighbour') for _ in range(2)]
+        try:
+            for p in platforms:
+                p.start()
+                p.onboard(APP)
+            first, second = platforms
+            pid = first.worker_pid('acme', 'stream')
+            self.assertEqual(second.request('DELETE', '/v1/tenants/acme').status, 204)
+            os.kill(pid, signal.SIGKILL)        # its successor must log in again
+            self.assertEqual(first.upload('acme', lines(event(1)), end=True).status, 200)
+            wait_for(lambda: len(first.results('acme')) == 2, 'the results of the other')
+            pid = int(re.findall(r'API started, pid (\d+)', first.log())[-1])
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: not alive(pid) and first.ready(), 'another API')
+        finally:
+            for p in platforms:
+                p.close()
+
+
 class Alone(unittest.TestCase):
     """belltower-api without a supervisor, a broker, a store."""
 

@@ -380,7 +380,8 @@ class Updated(PlatformTest):
             self.assertEqual(p.request('GET', '/v1/tenants/again').status, 404)
             queues = [q['name'] for q in management('GET', '/api/queues/' + p.vhost)]
             self.assertEqual([q for q in queues if 'again' in q], [])
-            self.assertIsNone(management('GET', '/api/users/belltower-worker-again'))
+            for user in ('user', 'worker'):
+                self.assertIsNone(management('GET', '/api/users/' + p.credentials['again']['broker'][user]))
 
     def test_a_quiet_log_closes_its_windows_by_itself(self):
         p = self.platform
