@@ -540,6 +540,13 @@ static int64_t tick_wake(const struct stream_core *c)
     return at > settled ? at : settled;
 }
 
+/* Nothing may come any more: that the end is reached shows only in a step. */
+static int64_t settle_wake(const struct stream_core *c)
+{
+    int64_t at = c->last_delivery + SETTLE_MS;
+    return c->mono_ms < at ? at : INT64_MAX;
+}
+
 int64_t stream_core_wake(const struct stream_core *c)
 {
     switch (c->state) {
@@ -551,7 +558,7 @@ int64_t stream_core_wake(const struct stream_core *c)
     case CORE_DRAINING:
         return earliest(c->drain_by, core_checkpoint_wake(c));
     case CORE_RUNNING:
-        return earliest(earliest(tick_wake(c), core_checkpoint_wake(c)),
+        return earliest(earliest(earliest(tick_wake(c), settle_wake(c)), core_checkpoint_wake(c)),
                         c->asking_stored ? INT64_MAX : c->ask_stored_at);
     default:
         return INT64_MAX;

@@ -356,6 +356,23 @@ static void a_quiet_log_gets_a_tick_and_only_one(void **state)
     assert_null(stream_core_send(f->core));
 }
 
+/* Woken only when it asks for it, as the worker does. */
+static void the_end_of_a_quiet_log_shows_by_itself(void **state)
+{
+    struct fixture *f = *state;
+    struct stream_status s;
+    connect_reading(f, NULL, 0);
+    int64_t limit = f->mono + 5000;
+    for (stream_core_status(f->core, &s); !s.at_end && stream_core_wake(f->core) <= limit;
+         stream_core_status(f->core, &s)) {
+        int64_t wake = stream_core_wake(f->core);
+        advance(f, wake > f->mono ? wake - f->mono : 0);
+        while (take(f, STREAM_SAVE))
+            saved(f, NULL);
+    }
+    assert_true(s.at_end);
+}
+
 static void drain_saves_and_leaves(void **state)
 {
     struct fixture *f = *state;
@@ -410,6 +427,7 @@ int main(void)
         CASE(fenced_leaves_as_superseded),
         CASE(a_store_that_is_away_is_tried_again_with_the_same_snapshot),
         CASE(a_quiet_log_gets_a_tick_and_only_one),
+        CASE(the_end_of_a_quiet_log_shows_by_itself),
         CASE(drain_saves_and_leaves),
         CASE(a_blocked_broker_pauses_reading_and_loses_nothing),
     };
