@@ -135,6 +135,14 @@ static void reconnect(struct stream_core *c, const struct err *err)
         retry_later(c, CORE_CONNECT_WAIT, err->text);
 }
 
+static void on_lost(struct stream_core *c, const struct stream_event *e)
+{
+    if (!c->engine) /* still loading: there is no connection that could be lost */
+        return;
+    c->waiting_op = 0;
+    reconnect(c, e->err);
+}
+
 static void on_start(struct stream_core *c, const struct stream_event *e)
 {
     c->quiet_base = e->wall_ms - e->mono_ms;
@@ -187,7 +195,8 @@ static void on_loaded(struct stream_core *c, const struct stream_event *e)
     c->epoch = e->loaded.epoch;
     c->offset = e->loaded.head.offset;
     c->hash = e->loaded.head.hash;
-    c->tail_since_ms = e->loaded.head.saved_ms - TAIL_MARGIN_MS;
+    c->tail_base_ms = e->loaded.head.saved_ms;
+    c->tail_since_ms = c->tail_base_ms - TAIL_MARGIN_MS;
     c->status.epoch = (int64_t)c->epoch;
     c->retry_ms = RETRY_FIRST_MS;
     core_sample_at_load(c, e->loaded.head.saved_ms);
@@ -209,10 +218,14 @@ static void on_connected(struct stream_core *c, const struct stream_event *e)
 static void settle_published(struct stream_core *c, enum outbox_kind kind, const struct stream_event *e)
 {
     struct number_set *known = kind == OUT_RESULT ? &c->known_results : &c->known_dead;
+    struct engine_info info;
+    engine_info(c->engine, &info);
+    uint64_t given = kind == OUT_RESULT ? info.result_number : info.dead_number;
     for (size_t i = 0; i < e->tail.count; i++) {
         if (outbox_settle(c->outbox, kind, e->tail.numbers[i]))
             c->status.already_published++;
-        number_set_add(known, e->tail.numbers[i]);
+        if ((uint64_t)e->tail.numbers[i] > given)
+            number_set_add(known, e->tail.numbers[i]);
     }
 }
 
@@ -465,8 +478,7 @@ static void handle(struct stream_core *c, const struct stream_event *e)
         on_connected(c, e);
         break;
     case STREAM_LOST:
-        c->waiting_op = 0;
-        reconnect(c, e->err);
+        on_lost(c, e);
         break;
     case STREAM_TAIL_READ:
         on_tail(c, e);

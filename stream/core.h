@@ -42,10 +42,10 @@ enum stream_event_kind {
     STREAM_DRAIN /* finish: SIGTERM or the supervisor is gone */
 };
 
-struct stream_head { /* what a checkpoint says outside of the engine's snapshot */
-    int64_t offset;  /* of the last message read; -1 = none */
-    uint64_t hash;   /* of its body */
-    int64_t saved_ms;
+struct stream_head {  /* what a checkpoint says outside of the engine's snapshot */
+    int64_t offset;   /* of the last message read; -1 = none */
+    uint64_t hash;    /* of its body */
+    int64_t saved_ms; /* wall: all that was published behind this state is younger */
 };
 
 struct stream_event {

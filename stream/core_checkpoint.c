@@ -54,12 +54,20 @@ static void write_info(struct stream_core *c)
     json_w_close(b, '}');
 }
 
+/* While a replay has not passed all that it found in the queues, the next restart must look for it from as far back. */
+static struct stream_head head_now(struct stream_core *c)
+{
+    if (c->known_results.count == 0 && c->known_dead.count == 0)
+        c->tail_base_ms = c->wall_ms;
+    return (struct stream_head){.offset = c->offset, .hash = c->hash, .saved_ms = c->tail_base_ms};
+}
+
 static void take_snapshot(struct stream_core *c)
 {
     buf_clear(&c->snapshot);
     engine_snapshot(c->engine, &c->snapshot);
     write_info(c);
-    c->snapshot_head = (struct stream_head){.offset = c->offset, .hash = c->hash, .saved_ms = c->wall_ms};
+    c->snapshot_head = head_now(c);
     c->snapshot_sequence = outbox_sequence(c->outbox);
     c->snapshot_taken = true;
     c->dirty = false;
@@ -81,7 +89,7 @@ static void save(struct stream_core *c)
 static void refresh(struct stream_core *c)
 {
     write_info(c);
-    c->snapshot_head = (struct stream_head){.offset = c->offset, .hash = c->hash, .saved_ms = c->wall_ms};
+    c->snapshot_head = head_now(c);
     c->snapshot_sequence = outbox_sequence(c->outbox);
     c->refresh_only = true;
     save(c);

@@ -67,6 +67,7 @@ struct stream_core {
     uint64_t epoch;
     int64_t offset; /* of the last message read; -1 = none */
     uint64_t hash;
+    int64_t tail_base_ms;  /* wall: what is in the queues and not yet given again by a replay is younger */
     int64_t tail_since_ms; /* wall: from where the tails are read */
 
     int64_t retry_at, retry_ms;
