@@ -1,6 +1,7 @@
 #include "api/upload.h"
 
 #include "base/json.h"
+#include "tenants/app/app_csv.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -120,34 +121,7 @@ static int take_row(struct upload *u, uint64_t number, uint64_t line, const char
     return 0;
 }
 
-/* ---- CSV header ---- */
-
-static char *dotted(const char *const *path, size_t len)
-{
-    struct buf b = {0};
-    for (size_t i = 0; i < len; i++)
-        buf_printf(&b, "%s%s", i ? "." : "", path[i]);
-    char *name = mem_strndup(b.data, b.len);
-    buf_free(&b);
-    return name;
-}
-
-static int begin_csv(struct upload *u, const char *line, size_t len, struct err *err)
-{
-    const struct app *app = u->app;
-    bool number = app->time.format.kind == TIME_UNIX || app->time.format.kind == TIME_UNIX_MS;
-    size_t count = app->field_count + 1;
-    struct csv_type *types = mem_zero(count, sizeof *types);
-    for (size_t i = 0; i < app->field_count; i++)
-        types[i] = (struct csv_type){dotted(app->fields[i].path, app->fields[i].path_len), app->fields[i].type};
-    types[count - 1] =
-        (struct csv_type){dotted(app->time.path, app->time.path_len), number ? VALUE_FLOAT : VALUE_STRING};
-    int status = csv_begin(line, len, types, count, &u->csv, err);
-    for (size_t i = 0; i < count; i++)
-        free((char *)(uintptr_t)types[i].name);
-    free(types);
-    return status;
-}
+/* ---- pieces ---- */
 
 static int take_piece(void *context, const struct piece *piece, struct err *err)
 {
@@ -161,7 +135,7 @@ static int take_piece(void *context, const struct piece *piece, struct err *err)
         else if (u->csv)
             status = take_row(u, piece->number, number, line, len, err);
         else
-            status = begin_csv(u, line, len, err);
+            status = app_csv_begin(u->app, line, len, &u->csv, err);
     }
     return status == 0 ? flush(u, piece->number, err) : -1;
 }
