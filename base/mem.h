@@ -10,7 +10,7 @@
 void *mem_alloc(size_t size);              /* uninitialised; size 0 gives a valid pointer */
 void *mem_zero(size_t count, size_t size); /* zeroed; overflow of the product ends the process */
 void *mem_resize(void *p, size_t count, size_t size);
-void mem_free(void *p); /* free(); NULL is fine */
+void mem_free(void *p);                       /* free(); NULL is fine */
 char *mem_strdup(const char *s);              /* NULL gives NULL */
 char *mem_strndup(const char *s, size_t len); /* copies len bytes and adds NUL */
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
