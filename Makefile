@@ -26,7 +26,8 @@ lint: ## formatter and clang-tidy
 
 package: build ## a .deb in build/
 	@scripts/install-packages package
-	@cd $(BUILD)/release && cpack -G DEB -B .. >/dev/null && ls ../*.deb
+	@cd $(BUILD)/release && cpack -G DEB -B .. >/dev/null
+	@ls $(BUILD)/*.deb
 
 install: build
 	@cmake --install $(BUILD)/release
