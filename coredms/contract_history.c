@@ -168,6 +168,29 @@ static void test_a_batch_may_repeat_a_key(void **state)
     assert_query(t, t->db, &f, "[1]@0/1.3 ");
 }
 
+/* After `events/time` a window that was gone begins anew, at revision 0: what the log says last holds. */
+static void test_of_equal_revisions_the_later_number_stays(void **state)
+{
+    struct test *t = *state;
+    struct source s = contract_raise(t);
+    struct history_filter f = all("a");
+    struct result_row rows[2] = {contract_result("a", "[1]", 0, "{\"n\":1}"),
+                                 contract_result("a", "[1]", 0, "{\"n\":2}")};
+    rows[0].number = 10;
+    rows[1].number = 20;
+    contract_put(t, &s, rows, 1);
+    contract_put(t, &s, &rows[1], 1);
+    OK(history_query(t->db, &f, 10, NULL, NULL, see_whole, &rows[1], &t->err));
+    contract_put(t, &s, rows, 1); /* a replay of the first */
+    OK(history_query(t->db, &f, 10, NULL, NULL, see_whole, &rows[1], &t->err));
+    struct result_row both[2] = {contract_result("a", "[2]", 0, "{\"n\":2}"),
+                                 contract_result("a", "[2]", 0, "{\"n\":1}")};
+    both[0].number = 20;
+    both[1].number = 10;
+    contract_put(t, &s, both, 2);
+    assert_query(t, t->db, &f, "[1]@0/1.0 [2]@0/1.0 ");
+}
+
 static void test_the_fence(void **state)
 {
     struct test *t = *state;
@@ -423,6 +446,7 @@ int contract_history(const char *group)
         CONTRACT_TEST(test_order),
         CONTRACT_TEST(test_a_row_comes_back_whole),
         CONTRACT_TEST(test_the_highest_revision_stays),
+        CONTRACT_TEST(test_of_equal_revisions_the_later_number_stays),
         CONTRACT_TEST(test_a_batch_may_repeat_a_key),
         CONTRACT_TEST(test_the_fence),
         CONTRACT_TEST(test_bad_rows_change_nothing),

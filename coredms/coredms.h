@@ -131,8 +131,9 @@ int checkpoint_save(struct coredms *db, const struct checkpoint_head *head, cons
 int history_raise(struct coredms *db, uint64_t generation, struct source *source, struct err *err) MUSTCHECK;
 int history_source(struct coredms *db, struct source *source,
                    struct err *err) MUSTCHECK; /* zeros and -1 before the first */
-/* Stores each row unless the stored (generation, revision) of the same (stream, key, window_start) is equal or higher,
- * and the source, filtered on its epoch and generation (ERR_FENCED). Rows may repeat a key; the highest wins. */
+/* Stores each row unless the stored (generation, revision, number) of the same (stream, key, window_start) is equal or
+ * higher (the number counts when the highest time was set back and a window that was gone began anew), and the source,
+ * filtered on its epoch and generation (ERR_FENCED). Rows may repeat a key; the highest wins. */
 int history_put(struct coredms *db, const struct result_row *rows, size_t count, const struct source *source,
                 struct err *err) MUSTCHECK;
 

@@ -545,10 +545,14 @@ static int64_t tick_wake(const struct stream_core *c)
 {
     if (c->tick_pending)
         return c->tick_sent_at + ATTACH_LIMIT_MS;
+    int64_t settled = c->last_delivery + SETTLE_MS;
+    if (c->mono_ms <
+        settled) /* the engine looks at every device: it is asked only when the log seems to be at its end */
+        return settled;
     int64_t due = engine_tick_at(c->engine);
     if (due == INT64_MAX)
         return INT64_MAX;
-    int64_t at = due - c->quiet_base, settled = c->last_delivery + SETTLE_MS;
+    int64_t at = due - c->quiet_base;
     return at > settled ? at : settled;
 }
 

@@ -109,6 +109,8 @@ static int compare_operations(const void *a, const void *b)
         return d;
     if (rank_of(x->row) != rank_of(y->row))
         return rank_of(x->row) > rank_of(y->row) ? -1 : 1;
+    if (x->row->number != y->row->number)
+        return x->row->number > y->row->number ? -1 : 1;
     return (x->row > y->row) - (x->row < y->row); /* the first of equals */
 }
 
@@ -133,7 +135,9 @@ static struct operation *plan(const struct store *s, const struct result_row *ro
 static bson_t *result_selector(const struct store *s, const struct operation *op)
 {
     bson_t *selector = doc_id(s->base.tenant, op->id);
-    BCON_APPEND(selector, "rank", "{", "$lt", BCON_INT64(rank_of(op->row)), "}");
+    int64_t rank = rank_of(op->row);
+    BCON_APPEND(selector, "$or", "[", "{", "rank", "{", "$lt", BCON_INT64(rank), "}", "}", "{", "rank",
+                BCON_INT64(rank), "number", "{", "$lt", BCON_INT64(op->row->number), "}", "}", "]");
     return selector;
 }
 

@@ -100,7 +100,8 @@ static int put_row(struct connection *c, const struct result_row *r, struct err 
                    " VALUES(?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(stream, window_start, key) DO UPDATE SET"
                    " window_end = excluded.window_end, generation = excluded.generation, revision = excluded.revision,"
                    " number = excluded.number, body = excluded.body"
-                   " WHERE (excluded.generation, excluded.revision) > (results.generation, results.revision)",
+                   " WHERE (excluded.generation, excluded.revision, excluded.number)"
+                   " > (results.generation, results.revision, results.number)",
                    ARGS(arg_text(r->stream), arg_int(r->window_start), arg_text(r->key), arg_int(r->window_end),
                         arg_int((int64_t)r->generation), arg_int(r->revision), arg_int(r->number),
                         arg_bytes(r->body, r->body_len)),
