@@ -90,10 +90,19 @@ static char *result_id(const struct store *s, const struct result_row *r)
     return id;
 }
 
-/* (generation, revision) as one number, so that a filter on it is one comparison. */
-static int64_t rank_of(const struct result_row *r)
+#define RANK_SIZE 48
+
+/* (generation, revision, number) as one text that sorts as they do, so that a filter on it is one comparison. */
+static const char *rank_of(const struct result_row *r, char out[RANK_SIZE])
 {
-    return (int64_t)(r->generation << 32 | r->revision);
+    snprintf(out, RANK_SIZE, "%016" PRIx64 "%08" PRIx32 "%016" PRIx64, r->generation, r->revision, (uint64_t)r->number);
+    return out;
+}
+
+static int compare_ranks(const struct result_row *a, const struct result_row *b)
+{
+    char x[RANK_SIZE], y[RANK_SIZE];
+    return strcmp(rank_of(a, x), rank_of(b, y));
 }
 
 struct operation {
@@ -107,10 +116,9 @@ static int compare_operations(const void *a, const void *b)
     int d = strcmp(x->id, y->id);
     if (d)
         return d;
-    if (rank_of(x->row) != rank_of(y->row))
-        return rank_of(x->row) > rank_of(y->row) ? -1 : 1;
-    if (x->row->number != y->row->number)
-        return x->row->number > y->row->number ? -1 : 1;
+    d = compare_ranks(y->row, x->row);
+    if (d)
+        return d;
     return (x->row > y->row) - (x->row < y->row); /* the first of equals */
 }
 
@@ -135,14 +143,14 @@ static struct operation *plan(const struct store *s, const struct result_row *ro
 static bson_t *result_selector(const struct store *s, const struct operation *op)
 {
     bson_t *selector = doc_id(s->base.tenant, op->id);
-    int64_t rank = rank_of(op->row);
-    BCON_APPEND(selector, "$or", "[", "{", "rank", "{", "$lt", BCON_INT64(rank), "}", "}", "{", "rank",
-                BCON_INT64(rank), "number", "{", "$lt", BCON_INT64(op->row->number), "}", "}", "]");
+    char rank[RANK_SIZE];
+    BCON_APPEND(selector, "rank", "{", "$lt", BCON_UTF8(rank_of(op->row, rank)), "}");
     return selector;
 }
 
 static bson_t *result_fields(const struct result_row *r)
 {
+    char rank[RANK_SIZE];
     bson_t *set = bson_new(), columns = BSON_INITIALIZER;
     put_text(set, "stream", r->stream);
     put_time(set, "window_start", r->window_start);
@@ -150,7 +158,7 @@ static bson_t *result_fields(const struct result_row *r)
     put_text(set, "key", r->key);
     put_int(set, "generation", r->generation);
     put_int(set, "revision", r->revision);
-    put_int(set, "rank", rank_of(r));
+    put_text(set, "rank", rank_of(r, rank));
     put_int(set, "number", r->number);
     columns_of_body(r->body, r->body_len, &columns);
     put_doc(set, "v", &columns);
