@@ -1,4 +1,5 @@
 #include "api/metrics_http.h"
+#include "api/metrics_table.h"
 
 #include "base/mem.h"
 
@@ -69,6 +70,7 @@ void metrics_http_add(struct metrics_http *m, const struct route *route, int sta
 
 static void write_series(const struct series *s, struct buf *out)
 {
+    const char *name = families[F_API_REQUESTS].name;
     struct buf labels = {0};
     uint64_t total = 0;
     buf_printf(&labels, "method=\"%s\",route=\"%s\",status=\"%d\"", s->route ? s->route->method : "",
@@ -76,18 +78,17 @@ static void write_series(const struct series *s, struct buf *out)
     buf_cstr(&labels);
     for (size_t i = 0; i <= BOUNDS; i++) {
         total += s->counts[i];
-        buf_printf(out, "belltower_api_request_duration_seconds_bucket{%s,le=\"%s\"} %llu\n", labels.data,
-                   i < BOUNDS ? bound_texts[i] : "+Inf", (unsigned long long)total);
+        buf_printf(out, "%s_bucket{%s,le=\"%s\"} %llu\n", name, labels.data, i < BOUNDS ? bound_texts[i] : "+Inf",
+                   (unsigned long long)total);
     }
-    buf_printf(out, "belltower_api_request_duration_seconds_sum{%s} %.6f\n", labels.data, (double)s->sum_us / 1e6);
-    buf_printf(out, "belltower_api_request_duration_seconds_count{%s} %llu\n", labels.data, (unsigned long long)total);
+    buf_printf(out, "%s_sum{%s} %.6f\n", name, labels.data, (double)s->sum_us / 1e6);
+    buf_printf(out, "%s_count{%s} %llu\n", name, labels.data, (unsigned long long)total);
     buf_free(&labels);
 }
 
 void metrics_http_write(struct metrics_http *m, struct buf *out)
 {
-    buf_add_str(out, "# HELP belltower_api_request_duration_seconds how long the API took to answer\n"
-                     "# TYPE belltower_api_request_duration_seconds histogram\n");
+    family_header(out, F_API_REQUESTS);
     pthread_mutex_lock(&m->lock);
     for (size_t i = 0; i < m->count; i++)
         write_series(&m->list[i], out);

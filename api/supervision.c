@@ -28,7 +28,8 @@ struct worker {
 struct tenant_workers {
     char tenant[64]; /* "" = the API itself */
     struct worker workers[ROLES_SEEN];
-    bool gone; /* both have ended, since it was last asked about */
+    enum want wanted; /* of both; WANT_RUNNING until the first word */
+    bool gone;        /* both have ended, since it was last asked about */
     struct tenant_workers *next;
 };
 
@@ -221,7 +222,7 @@ static struct control about(enum control_kind kind, const char *tenant)
     return c;
 }
 
-int supervision_want(struct supervision *s, const char *tenant, enum want want, uint64_t generation, uint32_t version,
+static int tell_want(struct supervision *s, const char *tenant, enum want want, uint64_t generation, uint32_t version,
                      struct err *err)
 {
     struct control c = about(CTL_WANT, tenant);
@@ -229,6 +230,15 @@ int supervision_want(struct supervision *s, const char *tenant, enum want want, 
     c.generation = generation;
     c.version = version;
     return tell(s, &c, err);
+}
+
+int supervision_want(struct supervision *s, const char *tenant, enum want want, uint64_t generation, uint32_t version,
+                     struct err *err)
+{
+    pthread_mutex_lock(&s->lock);
+    find_or_add(s, tenant)->wanted = want;
+    pthread_mutex_unlock(&s->lock);
+    return tell_want(s, tenant, want, generation, version, err);
 }
 
 int supervision_want_end(struct supervision *s, struct err *err)
@@ -310,8 +320,10 @@ int supervision_remove(struct supervision *s, const char *tenant, uint64_t gener
 {
     int64_t until = clock_mono_ms() + limit_ms;
     pthread_mutex_lock(&s->lock);
-    find_or_add(s, tenant)->gone = false;
-    int status = supervision_want(s, tenant, WANT_REMOVED, generation, version, err);
+    struct tenant_workers *removed = find_or_add(s, tenant);
+    removed->gone = false;
+    removed->wanted = WANT_REMOVED;
+    int status = tell_want(s, tenant, WANT_REMOVED, generation, version, err);
     bool ended = false;
     while (status == 0 && !ended) {
         const struct tenant_workers *t = find_or_add(s, tenant);
@@ -394,6 +406,7 @@ static void fill(struct tenant_workers *t, int role, struct worker_view *v, stru
     const char *line = strchr(w->last.text, '\n');
     *v = (struct worker_view){.known = w->known,
                               .role = (enum role)role,
+                              .wanted = t->wanted,
                               .pid = w->last.pid,
                               .restarts = w->last.restarts,
                               .generation = w->last.generation,

@@ -38,7 +38,8 @@ struct worker_view {
     bool known;
     char tenant[64];
     enum role role;
-    int32_t pid; /* 0 = not running */
+    enum want wanted; /* as last told; WANT_RUNNING until then */
+    int32_t pid;      /* 0 = not running */
     uint32_t restarts;
     uint64_t generation;
     char state[24], obituary[600];

@@ -1,6 +1,7 @@
 /* /metrics: what the workers' pages say (a dead worker's last page too), and the API's own. */
 #include "api/keeper.h"
 #include "api/metrics_http.h"
+#include "api/metrics_table.h"
 #include "api/publisher.h"
 #include "api/routes.h"
 #include "api/supervision.h"
@@ -34,26 +35,6 @@ static void collect(void *context, const struct worker_view *view, const struct 
         (struct seen){.view = *view, .detail = mem_strndup(detail->data, detail->len), .detail_len = detail->len};
 }
 
-static void header(struct buf *out, const char *name, const char *type, const char *help)
-{
-    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-/* A label's value: backslash, quote and line feed escaped. */
-static void label(struct buf *out, const char *name, const char *value)
-{
-    buf_printf(out, "%s%s=\"", out->data[out->len - 1] == '{' ? "" : ",", name);
-    for (; *value; value++) {
-        if (*value == '\\' || *value == '"')
-            buf_add_char(out, '\\');
-        if (*value == '\n')
-            buf_add_str(out, "\\n");
-        else
-            buf_add_char(out, *value);
-    }
-    buf_add_char(out, '"');
-}
-
 static void put_scaled(struct buf *out, int64_t value, int64_t scale)
 {
     if (scale == 1)
@@ -67,13 +48,13 @@ static void put_scaled(struct buf *out, int64_t value, int64_t scale)
 static void write_table(const struct all *a, struct buf *out)
 {
     for (int m = 0; m < METRIC_COUNT; m++) {
-        header(out, metrics[m].name, metrics[m].kind == COUNTER ? "counter" : "gauge", metrics[m].help);
+        slot_header(out, (enum metric_slot)m);
         for (size_t i = 0; i < a->count; i++) {
             const struct worker_view *v = &a->list[i].view;
             if (v->role != metrics[m].role || !v->has_page)
                 continue;
             buf_printf(out, "%s{", metrics[m].name);
-            label(out, "tenant", v->tenant);
+            metrics_label(out, "tenant", v->tenant);
             put_scaled(out, v->slots[m], metrics[m].scale);
         }
     }
@@ -82,24 +63,21 @@ static void write_table(const struct all *a, struct buf *out)
 /* ---- those with labels of their own, from the pages' detail ---- */
 
 struct detail_metric {
-    const char *name, *help;
+    enum metric_family family;
     enum role role;
     const char *array, *label_member, *label, *value; /* {"array": [{label_member: ..., value: ...}]} */
-    const char *fixed_label, *fixed_value;            /* NULL = none */
+    const char *result;                               /* label of that name; NULL = none */
 };
 
+/* Rows of one family stand together. */
 static const struct detail_metric detail_metrics[] = {
-    {"belltower_windows_closed_total", "windows closed", ROLE_STREAM, "streams", "name", "stream", "closed", NULL,
-     NULL},
-    {"belltower_stream_windows_open", "open windows of a stream", ROLE_STREAM, "streams", "name", "stream",
-     "open_windows", NULL, NULL},
-    {"belltower_triggers_fired_total", "triggers fired since the worker began", ROLE_STREAM, "triggers", "name",
-     "trigger", "fired", NULL, NULL},
-    {"belltower_events_dead_total", "events set aside", ROLE_STREAM, "dead", "reason", "reason", "count", NULL, NULL},
-    {"belltower_job_runs_total", "runs ended since the worker began", ROLE_BATCH, "jobs", "name", "job", "done",
-     "result", "done"},
-    {"belltower_job_runs_total", NULL, ROLE_BATCH, "jobs", "name", "job", "failed", "result", "failed"},
-    {"belltower_job_runs_total", NULL, ROLE_BATCH, "jobs", "name", "job", "skipped", "result", "skipped"},
+    {F_WINDOWS_CLOSED, ROLE_STREAM, "streams", "name", "stream", "closed", NULL},
+    {F_STREAM_WINDOWS_OPEN, ROLE_STREAM, "streams", "name", "stream", "open_windows", NULL},
+    {F_TRIGGERS_FIRED, ROLE_STREAM, "triggers", "name", "trigger", "fired", NULL},
+    {F_EVENTS_DEAD, ROLE_STREAM, "dead", "reason", "reason", "count", NULL},
+    {F_JOB_RUNS, ROLE_BATCH, "jobs", "name", "job", "done", "done"},
+    {F_JOB_RUNS, ROLE_BATCH, "jobs", "name", "job", "failed", "failed"},
+    {F_JOB_RUNS, ROLE_BATCH, "jobs", "name", "job", "skipped", "skipped"},
 };
 
 static void write_detail_row(const struct detail_metric *m, const char *tenant, const char *row, size_t len,
@@ -108,11 +86,11 @@ static void write_detail_row(const struct detail_metric *m, const char *tenant, 
     struct buf name = {0};
     int64_t value;
     if (json_get_string(row, len, m->label_member, &name) && json_get_int(row, len, m->value, &value)) {
-        buf_printf(out, "%s{", m->name);
-        label(out, "tenant", tenant);
-        label(out, m->label, buf_cstr(&name));
-        if (m->fixed_label)
-            label(out, m->fixed_label, m->fixed_value);
+        buf_printf(out, "%s{", families[m->family].name);
+        metrics_label(out, "tenant", tenant);
+        metrics_label(out, m->label, buf_cstr(&name));
+        if (m->result)
+            metrics_label(out, "result", m->result);
         put_scaled(out, value, 1);
     }
     buf_free(&name);
@@ -135,8 +113,8 @@ static void write_details(const struct all *a, struct buf *out)
 {
     for (size_t k = 0; k < sizeof detail_metrics / sizeof *detail_metrics; k++) {
         const struct detail_metric *m = &detail_metrics[k];
-        if (m->help)
-            header(out, m->name, strstr(m->name, "_total") ? "counter" : "gauge", m->help);
+        if (k == 0 || m->family != detail_metrics[k - 1].family)
+            family_header(out, m->family);
         for (size_t i = 0; i < a->count; i++)
             write_detail(m, &a->list[i], out);
     }
@@ -147,6 +125,11 @@ static void write_details(const struct all *a, struct buf *out)
 static double up(const struct worker_view *v)
 {
     return v->pid != 0 && (!v->has_page || v->page_state == PAGE_READY || v->page_state == PAGE_PAUSED);
+}
+
+static double wanted(const struct worker_view *v)
+{
+    return v->wanted == WANT_RUNNING;
 }
 
 static double restarts(const struct worker_view *v)
@@ -165,25 +148,23 @@ static double cpu(const struct worker_view *v)
 }
 
 static const struct process_metric {
-    const char *name, *type, *help;
+    enum metric_family family;
     double (*value)(const struct worker_view *v);
 } process_metrics[] = {
-    {"belltower_worker_up", "gauge", "1 while the worker runs and works", up},
-    {"belltower_worker_restarts_total", "counter", "starts of the worker after the first", restarts},
-    {"belltower_worker_resident_memory_bytes", "gauge", "resident memory of the worker's process", memory},
-    {"belltower_worker_cpu_seconds_total", "counter", "processor time of the worker's process", cpu},
+    {F_WORKER_UP, up},         {F_WORKER_WANTED, wanted}, {F_WORKER_RESTARTS, restarts},
+    {F_WORKER_MEMORY, memory}, {F_WORKER_CPU, cpu},
 };
 
 static void write_processes(const struct all *a, struct buf *out)
 {
     for (size_t k = 0; k < sizeof process_metrics / sizeof *process_metrics; k++) {
         const struct process_metric *m = &process_metrics[k];
-        header(out, m->name, m->type, m->help);
+        family_header(out, m->family);
         for (size_t i = 0; i < a->count; i++) {
             const struct worker_view *v = &a->list[i].view;
-            buf_printf(out, "%s{", m->name);
-            label(out, "tenant", v->tenant);
-            label(out, "role", role_name((int)v->role));
+            buf_printf(out, "%s{", families[m->family].name);
+            metrics_label(out, "tenant", v->tenant);
+            metrics_label(out, "role", role_name((int)v->role));
             buf_printf(out, "} %.15g\n", m->value(v));
         }
     }
@@ -194,14 +175,13 @@ static void write_own(struct request *r, struct buf *out)
     struct publisher_status s;
     int64_t unrouted = keeper_unrouted(r->api->keeper);
     publisher_status(r->api->publisher, &s);
-    header(out, "belltower_build_info", "gauge", "the version that runs");
-    buf_add_str(out, "belltower_build_info{version=\"" BELLTOWER_VERSION "\"} 1\n");
-    header(out, "belltower_api_broker_connected", "gauge", "1 while the API's publisher is connected");
-    buf_printf(out, "belltower_api_broker_connected %d\n", s.connected);
-    if (unrouted >= 0) {
-        header(out, "belltower_unrouted_messages", "gauge", "messages that no tenant's queue took");
-        buf_printf(out, "belltower_unrouted_messages %lld\n", (long long)unrouted);
-    }
+    family_header(out, F_BUILD_INFO);
+    buf_printf(out, "%s{version=\"" BELLTOWER_VERSION "\"} 1\n", families[F_BUILD_INFO].name);
+    family_header(out, F_API_BROKER_CONNECTED);
+    buf_printf(out, "%s %d\n", families[F_API_BROKER_CONNECTED].name, s.connected);
+    family_header(out, F_UNROUTED);
+    if (unrouted >= 0)
+        buf_printf(out, "%s %lld\n", families[F_UNROUTED].name, (long long)unrouted);
     metrics_http_write(r->api->http, out);
 }
 

@@ -208,6 +208,12 @@ class Platform:
     def worker_pid(self, tenant, role):
         return self.status(tenant)['workers'][role]['pid']
 
+    def restart_api(self):
+        """Kills the API; the supervisor starts another."""
+        pid = int(re.findall(r'API started, pid (\d+)', self.log())[-1])
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not alive(pid) and self.ready(), 'another API')
+
     def results(self, tenant, query=''):
         rows, cursor = [], ''
         while True:
