@@ -223,8 +223,7 @@ static void bury(struct supervisor *s, struct child *c, int code, int signal, in
                             .state = child_state_name(p->state),
                             .next_ms = p->state == CHILD_WAITING ? p->next_start - s->now : -1};
     obituary_text(&d, c->obituary, sizeof c->obituary);
-    bool expected = !p->wanted && code == EXIT_DONE && !signal;
-    log_line(expected ? LOG_INFO : LOG_WARN, "%s", c->obituary);
+    log_line(obituary_expected(p->wanted, code, signal) ? LOG_INFO : LOG_WARN, "%s", c->obituary);
 }
 
 void child_exited(struct supervisor *s, struct child *c)

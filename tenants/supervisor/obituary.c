@@ -5,10 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A program that has only begun, and an operator's kill: no fault of the program. */
+static bool ended_from_outside(int signal)
+{
+    return signal == SIGTERM || signal == SIGINT || signal == SIGHUP;
+}
+
 static const char *advice(const struct death *d)
 {
     if (d->signal == SIGKILL)
         return "; killed: lost heartbeat, missed deadline, or out of memory (see dmesg)";
+    if (ended_from_outside(d->signal))
+        return "";
     if (d->signal)
         return "; a fault of the program: please report it with the lines above";
     switch (d->code) {
@@ -39,6 +47,11 @@ static void next(const struct death *d, char *out, size_t size)
         snprintf(out, size, "now %s", d->state);
     else
         snprintf(out, size, "starts again in %.1f s", (double)d->next_ms / 1000);
+}
+
+bool obituary_expected(bool wanted, int code, int signal)
+{
+    return !wanted && (signal ? signal == SIGTERM : code == EXIT_DONE);
 }
 
 void obituary_text(const struct death *d, char *out, size_t size)

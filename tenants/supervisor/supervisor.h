@@ -131,6 +131,8 @@ struct death {
     int64_t next_ms;   /* until it starts again; < 0 = never by itself */
 };
 void obituary_text(const struct death *d, char *out, size_t size);
+/* The death that was asked for: the child drained, or had not got as far as to catch SIGTERM. */
+bool obituary_expected(bool wanted, int code, int signal);
 
 /* control.c: the API's words, and what it is told. */
 void control_from_child(struct supervisor *s, struct child *c);

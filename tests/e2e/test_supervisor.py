@@ -100,6 +100,19 @@ class Supervisor(unittest.TestCase):
         self.run_tenant('segv')
         wait_for(lambda: 'died of signal 11 (Segmentation fault)' in self.text(), 'the obituary')
 
+    def test_an_end_that_was_asked_for_is_no_fault(self):
+        self.run_tenant('new')
+        self.wait_state('new', 'up')
+        self.wait_state('new', 'up', role=1)
+        self.want((WANT, dict(tenant='new', generation=1, version=1, wanted=PAUSED)))
+        self.wait_state('new', 'stopped')
+        self.wait_state('new', 'stopped', role=1)
+        lines = [line for line in self.text().split('\n') if 'died of signal 15' in line]
+        self.assertEqual(len(lines), 2)
+        for line in lines:
+            self.assertIn(' info ', line)
+            self.assertNotIn('please report', line)
+
     def test_a_hanging_worker_is_killed(self):
         self.run_tenant('hang')
         pid = self.wait_state('hang', 'up')['pid']

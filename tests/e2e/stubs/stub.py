@@ -109,6 +109,13 @@ def worker_crash(page, stop, control):
     return 1
 
 
+def worker_new(page, stop, control):
+    """Has not got as far as to catch SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    page.state(READY)
+    run_until(page, stop, control)
+
+
 def worker_segv(page, stop, control):
     signal.raise_signal(signal.SIGSEGV)
 
