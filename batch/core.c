@@ -161,6 +161,8 @@ static void on_confirm(struct batch_core *c, const struct batch_event *e)
 {
     bool nacked;
     struct err err;
+    if (!c->connected) /* still read from the connection that was given up: nothing of it counts */
+        return;
     bool known = outbox_confirm(c->outbox, e->confirm.tag, e->confirm.multiple, e->confirm.ack, &nacked);
     if (known && !nacked)
         return;
@@ -172,6 +174,8 @@ static void on_confirm(struct batch_core *c, const struct batch_event *e)
 static void on_returned(struct batch_core *c)
 {
     struct err err;
+    if (!c->connected)
+        return;
     err_set(&err, ERR_UNAVAILABLE, "broker: no queue takes a report: are the tenant's broker objects there?");
     reconnect(c, &err);
 }

@@ -265,11 +265,22 @@ static void publish(struct batch_core *c, struct run *r)
     buf_free(&body);
 }
 
+/* The store or the disk is away, which is no fault of the run. */
+static bool is_passing(const struct err *err)
+{
+    return err->code == ERR_UNAVAILABLE || err->code == ERR_FULL;
+}
+
 static void on_queried(struct batch_core *c, struct run *r, const struct batch_event *e)
 {
     c->status.run_ms = c->wall_ms - r->row.started_ms;
     if (e->err && c->cancelled) {
         r->step = STEP_WAITING; /* after the next start */
+        return;
+    }
+    if (e->err && is_passing(e->err)) { /* nothing was computed: it is taken again */
+        r->step = STEP_WAITING;
+        r->look_at = c->mono_ms + STORE_RETRY_MS;
         return;
     }
     if (e->err) {

@@ -292,6 +292,24 @@ static void a_trigger_waits_for_its_result_then_runs_to_a_published_report(void 
     assert_int_equal(s.reports, 1);
 }
 
+/* The broker says of a message that no queue takes both that it comes back and that it is confirmed. */
+static void a_returned_report_is_told_as_such(void **state)
+{
+    struct fixture *f = *state;
+    const struct run_row row = {
+        .id = "x", .job = "last", .state = RUN_DONE, .generation = 1, .version = 1, .from = 0, .to = HOUR};
+    struct batch_event returned = {.kind = BATCH_RETURNED};
+    start(f, NOON - 12 * HOUR, &row, 1);
+    assert_true(take(f, BATCH_FETCH));
+    queried(f, "{}");
+    assert_non_null(batch_core_send(f->core));
+    step(f, &returned);
+    confirm(f, 1);
+    assert_true(take(f, BATCH_DISCONNECT));
+    assert_non_null(strstr(f->e.words, "no queue takes a report"));
+    assert_false(take(f, BATCH_DISCONNECT));
+}
+
 static void a_stored_report_is_published_after_a_restart_not_computed_again(void **state)
 {
     struct fixture *f = *state;
@@ -355,6 +373,35 @@ static void a_failed_query_ends_the_run_and_the_next_goes_on(void **state)
     answer(f, BATCH_UPDATED, NULL);
 }
 
+static void a_store_that_is_away_does_not_end_a_run(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    const struct run_row row = {.id = "a", .job = "last", .state = RUN_QUEUED, .generation = 1, .from = -1, .to = -1};
+    start(f, NOON - 12 * HOUR, &row, 1);
+    assert_true(take(f, BATCH_PREPARE));
+    prepared(f, NOON, 0);
+    assert_true(take(f, BATCH_UPDATE));
+    answer(f, BATCH_UPDATED, NULL);
+    assert_true(take(f, BATCH_QUERY));
+    const int64_t from = f->e.run->from;
+    err_set(&err, ERR_UNAVAILABLE, "no server could be chosen");
+    answer(f, BATCH_QUERIED, &err);
+    assert_false(take(f, BATCH_UPDATE)); /* it has not failed */
+    advance(f, 5000);
+    assert_true(take(f, BATCH_PREPARE));
+    prepared(f, NOON + HOUR, 0);
+    assert_true(take(f, BATCH_UPDATE));
+    assert_int_equal(f->e.run->state, RUN_RUNNING);
+    assert_int_equal(f->e.run->from, from);
+    answer(f, BATCH_UPDATED, NULL);
+    assert_true(take(f, BATCH_QUERY));
+    queried(f, "{\"rows\":[]}");
+    assert_true(take(f, BATCH_UPDATE));
+    assert_int_equal(f->e.run->state, RUN_DONE);
+    answer(f, BATCH_UPDATED, NULL);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -366,8 +413,10 @@ int main(void)
         CASE(a_full_disk_keeps_the_batch_and_tries_again),
         CASE(a_forged_trigger_starts_nothing),
         CASE(a_trigger_waits_for_its_result_then_runs_to_a_published_report),
+        CASE(a_returned_report_is_told_as_such),
         CASE(a_stored_report_is_published_after_a_restart_not_computed_again),
         CASE(a_scheduled_run_waits_for_completeness_but_not_for_ever),
+        CASE(a_store_that_is_away_does_not_end_a_run),
         CASE(a_failed_query_ends_the_run_and_the_next_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

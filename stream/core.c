@@ -135,10 +135,27 @@ static void reconnect(struct stream_core *c, const struct err *err)
         retry_later(c, CORE_CONNECT_WAIT, err->text);
 }
 
+/* A message that the client library cannot take apart (a malformed header table) would be met again with each
+ * connection: after some tries it is passed over. It is in no state of the engine, so a replay passes over it too. */
+static void note_unreadable(struct stream_core *c)
+{
+    if (c->unreadable_after != c->offset)
+        c->unreadable_tries = 0;
+    c->unreadable_after = c->offset;
+    if (++c->unreadable_tries < UNREADABLE_TRIES)
+        return;
+    c->unreadable_tries = 0;
+    c->skipped++;
+    c->status.unreadable++;
+    c->status.unreadable_offset = c->offset + c->skipped;
+}
+
 static void on_lost(struct stream_core *c, const struct stream_event *e)
 {
     if (!c->engine) /* still loading: there is no connection that could be lost */
         return;
+    if (e->err->code == ERR_INVALID && c->state == CORE_RUNNING && c->held_count == 0)
+        note_unreadable(c);
     c->waiting_op = 0;
     reconnect(c, e->err);
 }
@@ -232,8 +249,8 @@ static void settle_published(struct stream_core *c, enum outbox_kind kind, const
 static void attach(struct stream_core *c)
 {
     struct stream_effect *e = core_effect(c, STREAM_CONSUME);
-    e->offset = c->offset;
-    c->state = c->offset < 0 ? CORE_RUNNING : CORE_ATTACHING;
+    e->offset = c->skipped ? c->offset + 1 + c->skipped : c->offset;
+    c->state = c->offset < 0 || c->skipped ? CORE_RUNNING : CORE_ATTACHING;
     c->attach_by = c->mono_ms + ATTACH_LIMIT_MS;
     c->last_delivery = c->mono_ms;
     c->next_checkpoint = c->mono_ms + c->options.checkpoint_interval_ms;
@@ -326,7 +343,7 @@ static bool guard_gap(struct stream_core *c, const struct engine_message *m)
 {
     char words[PAGE_WORDS];
     int64_t offset = (int64_t)m->offset;
-    if (c->offset < 0 || offset <= c->offset + 2)
+    if (c->offset < 0 || offset <= c->offset + 2 + c->skipped)
         return true;
     snprintf(words, sizeof words, "gap in the log: offsets %lld to %lld are missing", (long long)c->offset + 1,
              (long long)offset - 1);
@@ -344,6 +361,7 @@ static void read_delivery(struct stream_core *c, const struct engine_message *m,
     if ((int64_t)m->offset > c->offset && guard_gap(c, m)) {
         core_read(c, m);
         c->offset = (int64_t)m->offset;
+        c->skipped = 0;
         c->hash = hash_fnv64(m->body.p, m->body.len);
         c->dirty = true;
     }
@@ -386,6 +404,8 @@ static void on_confirm(struct stream_core *c, const struct stream_event *e)
 {
     bool nacked;
     struct err err;
+    if (!c->status.connected) /* still read from the connection that was given up: nothing of it counts */
+        return;
     if (!outbox_confirm(c->outbox, e->confirm.tag, e->confirm.multiple, e->confirm.ack, &nacked)) {
         err_set(&err, ERR_UNAVAILABLE, "broker: a confirm for a message never sent");
         reconnect(c, &err);
@@ -398,6 +418,8 @@ static void on_confirm(struct stream_core *c, const struct stream_event *e)
 static void on_returned(struct stream_core *c, const struct stream_event *e)
 {
     struct err err;
+    if (!c->status.connected)
+        return;
     err_set(&err, ERR_UNAVAILABLE, "broker: no queue takes %s of exchange %s: are the tenant's broker objects there?",
             e->returned.key, e->returned.exchange);
     reconnect(c, &err);

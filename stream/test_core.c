@@ -309,6 +309,39 @@ static void a_segment_roll_is_no_gap_but_more_is(void **state)
     expect_stop(f, "3 to 4");
 }
 
+static void lose_by_an_unreadable_message(struct fixture *f)
+{
+    struct err err;
+    struct stream_event lost = {.kind = STREAM_LOST, .err = &err};
+    err_set(&err, ERR_INVALID, "a header table with empty keys");
+    step(f, &lost);
+    assert_true(take(f, STREAM_DISCONNECT));
+    advance(f, 30000);
+    connect_reading(f, NULL, 0);
+}
+
+static void a_message_that_cannot_be_read_is_passed_over_after_some_tries(void **state)
+{
+    struct fixture *f = *state;
+    struct stream_status s;
+    connect_reading(f, NULL, 0);
+    deliver(f, 0, "{\"t\":100,\"k\":1}", 1);
+    for (int i = 0; i < 3; i++) {
+        lose_by_an_unreadable_message(f);
+        assert_int_equal(f->e.offset, i < 2 ? 0 : 2);
+        if (i < 2)
+            deliver(f, 0, "{\"t\":100,\"k\":1}", 1);
+    }
+    stream_core_status(f->core, &s);
+    assert_int_equal(s.unreadable, 1);
+    assert_int_equal(s.unreadable_offset, 1);
+    deliver(f, 2, "{\"t\":101,\"k\":1}", 1);
+    stream_core_status(f->core, &s);
+    assert_int_equal(s.offset, 2);
+    lose_by_an_unreadable_message(f);
+    assert_int_equal(f->e.offset, 2); /* another place, counted anew */
+}
+
 static void fenced_leaves_as_superseded(void **state)
 {
     struct fixture *f = *state;
@@ -373,6 +406,23 @@ static void the_end_of_a_quiet_log_shows_by_itself(void **state)
     assert_true(s.at_end);
 }
 
+/* The broker says of a message that no queue takes both that it comes back and that it is confirmed. */
+static void a_returned_message_is_told_as_such(void **state)
+{
+    struct fixture *f = *state;
+    struct stream_event returned = {.kind = STREAM_RETURNED};
+    connect_reading(f, NULL, 0);
+    two_events(f);
+    assert_int_equal(send_all(f), 1);
+    returned.returned.key = "acme.s";
+    returned.returned.exchange = EXCHANGE_RESULTS;
+    step(f, &returned);
+    confirm(f, 1);
+    assert_true(take(f, STREAM_DISCONNECT));
+    assert_non_null(strstr(f->e.words, "no queue takes acme.s of exchange " EXCHANGE_RESULTS));
+    assert_false(take(f, STREAM_DISCONNECT));
+}
+
 static void drain_saves_and_leaves(void **state)
 {
     struct fixture *f = *state;
@@ -424,10 +474,12 @@ int main(void)
         CASE(a_log_that_retention_overtook_stops_the_tenant),
         CASE(an_offset_beyond_the_tail_stops_the_tenant),
         CASE(a_segment_roll_is_no_gap_but_more_is),
+        CASE(a_message_that_cannot_be_read_is_passed_over_after_some_tries),
         CASE(fenced_leaves_as_superseded),
         CASE(a_store_that_is_away_is_tried_again_with_the_same_snapshot),
         CASE(a_quiet_log_gets_a_tick_and_only_one),
         CASE(the_end_of_a_quiet_log_shows_by_itself),
+        CASE(a_returned_message_is_told_as_such),
         CASE(drain_saves_and_leaves),
         CASE(a_blocked_broker_pauses_reading_and_loses_nothing),
     };
