@@ -203,6 +203,12 @@ static int other_frame(struct link *l, struct err *err)
     return method(l, &frame.payload.method, err);
 }
 
+static bool unreadable(const amqp_rpc_reply_t *reply)
+{
+    return reply->reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION &&
+           (reply->library_error == AMQP_STATUS_INVALID_PARAMETER || reply->library_error == AMQP_STATUS_BAD_AMQP_DATA);
+}
+
 /* One thing that has arrived. 1: nothing was there. */
 static int pump_one(struct link *l, struct err *err)
 {
@@ -219,7 +225,10 @@ static int pump_one(struct link *l, struct err *err)
         return 1;
     if (reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION && reply.library_error == AMQP_STATUS_UNEXPECTED_STATE)
         return other_frame(l, err);
-    return link_reply_error(reply, "read", err);
+    link_reply_error(reply, "read", err);
+    if (unreadable(&reply)) /* the client library cannot take this message apart; it will fail at it again */
+        err->code = ERR_INVALID;
+    return -1;
 }
 
 int link_pump(struct link *l, bool *more, struct err *err)

@@ -78,8 +78,9 @@ int link_connect(const struct link_options *o, struct link **link, struct err *e
 void link_close(struct link **link); /* no-op on NULL; bounded by 1 s */
 
 int link_fd(const struct link *l); /* readable = call link_pump */
-/* Handles all that has arrived; also sends heartbeats, so call it at least every LINK_HEARTBEAT_S / 4 s. On failure the
- * link is lost. After a budget of messages it returns 0 with *more = true: call again. */
+/* Handles all that has arrived; also sends heartbeats, so call it at least every LINK_HEARTBEAT_S / 4 s. ERR_INVALID:
+ * the next message cannot be read by the client library, and could not the next time. On failure the link is lost.
+ * After a budget of messages it returns 0 with *more = true: call again. */
 int link_pump(struct link *l, bool *more, struct err *err) MUSTCHECK;
 
 enum link_from { LINK_NOT_A_STREAM, LINK_FIRST, LINK_LAST_CHUNK, LINK_OFFSET, LINK_TIME, LINK_NEXT };

@@ -133,6 +133,8 @@ struct stream_status {
     int64_t offset, in_message, epoch;
     int64_t checkpoints, checkpoint_at_ms, checkpoint_ms, checkpoint_bytes;
     int64_t unconfirmed, already_published, reconnects;
+    int64_t unreadable,
+        unreadable_offset; /* messages passed over, as the client library cannot read them; the last one's offset */
     bool connected, at_end;
     int64_t last_received_ms; /* wall; INT64_MIN = nothing yet */
 };

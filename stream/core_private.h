@@ -14,6 +14,7 @@
 #define ATTACH_LIMIT_MS 30000 /* nothing at the checkpoint's offset for so long: it is beyond the log's tail */
 #define TAIL_MARGIN_MS                                                                                                 \
     60000 /* the tail is read from the checkpoint's wall time less this: clocks of broker and worker differ */
+#define UNREADABLE_TRIES  3    /* so often a message is tried that the client library cannot take apart */
 #define SETTLE_MS         1000 /* quiet for so long with nothing left to acknowledge: the end of the log is reached */
 #define LEASE_MS          15000
 #define REFRESH_MS        5000 /* an idle worker refreshes its head so often */
@@ -72,7 +73,10 @@ struct stream_core {
 
     int64_t retry_at, retry_ms;
     int64_t attach_by;
-    int64_t last_delivery; /* mono: of any delivery, or of attaching */
+    int64_t last_delivery;    /* mono: of any delivery, or of attaching */
+    int64_t unreadable_after; /* the offset behind which a message could not be read */
+    unsigned unreadable_tries;
+    int64_t skipped; /* messages behind `offset` that are passed over, because they cannot be read */
     uint64_t ack_tag, acked_tag;
     unsigned unacked;
     bool blocked;

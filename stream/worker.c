@@ -129,6 +129,10 @@ static void turn(struct worker *w)
         return;
     struct stream_status status;
     stream_core_status(w->core, &status);
+    if (status.unreadable > w->unreadable)
+        log_error("the message at offset %lld cannot be read, its headers are malformed: it is passed over",
+                  (long long)status.unreadable_offset);
+    w->unreadable = status.unreadable;
     if (worker_lag(w, &status, &err) < 0)
         lost(w, &err);
     int64_t wake = stream_core_wake(w->core), now = clock_mono_ms();

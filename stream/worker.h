@@ -18,6 +18,7 @@ struct worker {
     bool exiting;
     int exit_code;
     struct buf detail;
+    int64_t unreadable; /* as logged */
     int64_t lag_at;     /* mono ms: when the log's length is asked for next */
     int64_t log_begins; /* offset, as far as is known */
     int64_t detail_at;  /* mono ms: when the page's detail is written next */

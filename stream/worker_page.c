@@ -38,7 +38,23 @@ static void detail_streams(const struct engine *engine, const struct stream_stat
     json_w_close(b, ']');
 }
 
-static void detail_dead(const struct worker *w, const struct engine_info *info, struct buf *b)
+/* Passed over, not set aside: nobody could read its bytes. */
+static void detail_unreadable(const struct stream_status *s, struct buf *b)
+{
+    if (!s->unreadable)
+        return;
+    json_w_open(b, '{');
+    json_w_name(b, "reason");
+    json_w_str(b, "unreadable");
+    put_number(b, "count", s->unreadable);
+    put_number(b, "offset", s->unreadable_offset);
+    json_w_name(b, "detail");
+    json_w_str(b, "its headers are malformed, the AMQP client library cannot read it: it was passed over");
+    json_w_close(b, '}');
+}
+
+static void detail_dead(const struct worker *w, const struct stream_status *s, const struct engine_info *info,
+                        struct buf *b)
 {
     json_w_name(b, "dead");
     json_w_open(b, '[');
@@ -59,6 +75,7 @@ static void detail_dead(const struct worker *w, const struct engine_info *info, 
         }
         json_w_close(b, '}');
     }
+    detail_unreadable(s, b);
     json_w_close(b, ']');
 }
 
@@ -99,7 +116,7 @@ static void write_detail(struct worker *w, const struct stream_status *s, const 
         put_number(b, "tick_at", engine_tick_at(engine));
     detail_streams(engine, s, b);
     detail_triggers(w, b);
-    detail_dead(w, info, b);
+    detail_dead(w, s, info, b);
     json_w_close(b, '}');
     page_set_detail(w->start.runtime.page, b);
 }
@@ -155,6 +172,7 @@ static void put_status(struct worker *w, const struct stream_status *s)
     struct status_page *p = w->start.runtime.page;
     page_set(p, M_LAG_MS, lag_ms(w, s));
     page_set(p, M_OFFSET, s->offset);
+    page_set(p, M_UNREADABLE, s->unreadable);
     page_set(p, M_CHECKPOINTS, s->checkpoints);
     page_set(p, M_CHECKPOINT_MS, s->checkpoint_ms);
     page_set(p, M_CHECKPOINT_AT, s->checkpoint_at_ms);

@@ -18,6 +18,8 @@
     M(M_REPEATS, "belltower_events_duplicate_total", COUNTER, ROLE_STREAM, 1,                                          \
       "messages dropped because their sequence had been seen")                                                         \
     M(M_DEAD, "belltower_dead_total", COUNTER, ROLE_STREAM, 1, "dead letters of all reasons")                          \
+    M(M_UNREADABLE, "belltower_messages_unreadable_total", COUNTER, ROLE_STREAM, 1,                                    \
+      "messages passed over because the AMQP client library cannot take their headers apart")                          \
     M(M_RESULTS, "belltower_results_published_total", COUNTER, ROLE_STREAM, 1, "results published")                    \
     M(M_CORRECTED, "belltower_results_corrected_total", COUNTER, ROLE_STREAM, 1, "results with a revision above 0")    \
     M(M_TRIGGERS, "belltower_triggers_total", COUNTER, ROLE_STREAM, 1, "triggers fired, of all names")                 \
