@@ -13,8 +13,8 @@ int64_t days_from_civil(int64_t year, unsigned month, unsigned day); /* prolepti
 void civil_from_days(int64_t days, int64_t *year, unsigned *month, unsigned *day);
 
 struct zone; /* immutable */
-int zone_load(const char *name, struct zone **zone,
-              struct err *err) MUSTCHECK; /* "UTC", "Europe/Helsinki"; ERR_INVALID if there is none */
+/* "UTC", "Europe/Helsinki"; ERR_INVALID if there is none, ERR_UNAVAILABLE if its file cannot be read now. */
+int zone_load(const char *name, struct zone **zone, struct err *err) MUSTCHECK;
 void zone_free(struct zone **zone);
 /* Seconds east of UTC at an instant. */
 int32_t zone_offset(const struct zone *z, int64_t utc_ms);

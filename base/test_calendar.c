@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <cmocka.h>
 
@@ -340,6 +341,23 @@ static void cron_words_names_and_limits(void **state)
     zone_free(&z);
 }
 
+/* Without a descriptor left, nothing is said of whether there is such a zone. */
+static void a_zone_that_cannot_be_read_now(void **state)
+{
+    (void)state;
+    struct rlimit old, none;
+    struct zone *z = NULL;
+    struct err err;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    int status = zone_load("Europe/Helsinki", &z, &err);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_int_equal(status, -1);
+    assert_int_equal(err.code, ERR_UNAVAILABLE);
+    assert_non_null(strstr(err.text, "Too many open files"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +366,7 @@ int main(void)
         cmocka_unit_test(local_times_are_the_first_instant_that_shows_them),
         cmocka_unit_test(daylight_saving_gaps_and_overlaps),
         cmocka_unit_test(zones_that_do_not_exist),
+        cmocka_unit_test(a_zone_that_cannot_be_read_now),
         cmocka_unit_test(units_of_the_calendar),
         cmocka_unit_test(units_follow_each_other_without_gap),
         cmocka_unit_test(cron_texts_that_are_wrong),

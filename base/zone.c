@@ -147,6 +147,12 @@ static ssize_t read_file(const char *path, unsigned char *bytes, size_t size)
     return n < 0 ? -1 : (ssize_t)len;
 }
 
+/* Says nothing of whether there is such a zone. */
+static bool is_passing(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM || error == EIO || error == EINTR;
+}
+
 static int no_such_zone(const char *name, struct err *err)
 {
     if (access(ZONE_DIR, R_OK) < 0)
@@ -168,10 +174,13 @@ int zone_load(const char *name, struct zone **zone, struct err *err)
     strcat(path, name);
     unsigned char *bytes = mem_alloc(ZONE_MAX_BYTES);
     ssize_t len = read_file(path, bytes, ZONE_MAX_BYTES);
+    int error = len < 0 ? errno : 0;
     bool ok = len > 0 && read_tzif(bytes, (size_t)len, z);
     free(bytes);
     if (!ok) {
         zone_free(&z);
+        if (is_passing(error))
+            return err_set(err, ERR_UNAVAILABLE, "cannot read the time zone \"%.64s\": %s", name, strerror(error));
         return no_such_zone(name, err);
     }
     *zone = z;

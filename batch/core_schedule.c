@@ -38,7 +38,7 @@ void schedule_begin(struct batch_core *c, struct app *app, uint32_t version, con
     for (size_t i = 0; i < app->job_count; i++) {
         struct err err;
         if (zone_load(app->jobs[i].timezone, &c->zones[i], &err) < 0) {
-            core_exit(c, EXIT_CONFIG, err.text);
+            core_exit(c, err.code == ERR_UNAVAILABLE ? EXIT_UNAVAILABLE : EXIT_CONFIG, err.text);
             return;
         }
         c->last_to[i] = find_anchor(anchors, count, app->jobs[i].name);

@@ -26,9 +26,12 @@ static int load_app(struct coredms *store, const char *tenant, uint32_t version,
     if (registry_get_app(store, tenant, version, &text, &len, &found, err) < 0)
         return -1;
     *app = app_load(text, len, tenant, &diags);
+    if (!*app)
+        err_set(err, ERR_INVALID, "version %u of the app does not load any more: line %u: %s", version,
+                diags.list[0].line, diags.list[0].message);
     app_diags_free(&diags);
     free(text);
-    return *app ? 0 : err_set(err, ERR_INVALID, "version %u of the app does not load any more", version);
+    return *app ? 0 : -1;
 }
 
 static int compute(struct runner *r, struct coredms *store, struct err *err)

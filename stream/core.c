@@ -189,8 +189,8 @@ static int begin_engine(struct stream_core *c, const struct stream_event *e, str
     struct app_diags diags;
     struct app *app = app_load(e->loaded.app_text.p, e->loaded.app_text.len, c->tenant, &diags);
     if (!app)
-        err_set(err, diags.passing ? ERR_UNAVAILABLE : ERR_INVALID, "version 1 of the app has a mistake: line %u: %s",
-                diags.list[0].line, diags.list[0].message);
+        err_set(err, ERR_INVALID, "version 1 of the app has a mistake: line %u: %s", diags.list[0].line,
+                diags.list[0].message);
     app_diags_free(&diags);
     if (!app)
         return -1;
@@ -205,12 +205,7 @@ static void on_loaded(struct stream_core *c, const struct stream_event *e)
         load_failed(c, e->err);
         return;
     }
-    int status = begin_engine(c, e, &err);
-    if (status < 0 && err.code == ERR_UNAVAILABLE) {
-        retry_later(c, CORE_LOAD_WAIT, err.text);
-        return;
-    }
-    if (status < 0) {
+    if (begin_engine(c, e, &err) < 0) {
         core_exit(c, e->loaded.state.p ? EXIT_STOPPED : EXIT_CONFIG, err.text);
         return;
     }
