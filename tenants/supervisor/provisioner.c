@@ -14,8 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LIMIT_MS          120000
-#define PLATFORM_RETRY_MS 2000
+#define LIMIT_MS                120000
+#define PLATFORM_RETRY_FIRST_MS 500 /* doubles up to the next */
+#define PLATFORM_RETRY_MAX_MS   5000
 
 static const char *const verbs[] = {[PROVISION_CREATE] = "create",
                                     [PROVISION_REMOVE] = "remove",
@@ -98,6 +99,17 @@ static int launch(struct supervisor *s, struct err *err)
     return status;
 }
 
+/* The same reason again is not worth a line each time. */
+static void log_failure(struct provisioner *p, const struct provision_job *job, const char *text)
+{
+    if (job->what == PROVISION_PLATFORM && strcmp(p->logged, text) == 0)
+        return;
+    if (job->what == PROVISION_PLATFORM)
+        snprintf(p->logged, sizeof p->logged, "%s", text);
+    log_warn("provision %s%s%s: %s%s", verbs[job->what], *job->tenant ? " " : "", job->tenant, text,
+             job->what == PROVISION_PLATFORM ? " (tried again by itself until it works)" : "");
+}
+
 static void finish(struct supervisor *s, bool ok, const char *text)
 {
     struct provisioner *p = &s->provisioner;
@@ -107,10 +119,13 @@ static void finish(struct supervisor *s, bool ok, const char *text)
     supervisor_forget(s, &p->err_fd);
     p->pid = 0;
     if (!ok)
-        log_warn("provision %s %s: %s", verbs[job->what], job->tenant, text);
+        log_failure(p, job, text);
     if (job->what == PROVISION_PLATFORM) {
         p->platform_ready = ok;
-        p->not_before = s->now + PLATFORM_RETRY_MS;
+        p->retry_ms = p->retry_ms ? p->retry_ms * 2 : PLATFORM_RETRY_FIRST_MS;
+        if (p->retry_ms > PLATFORM_RETRY_MAX_MS)
+            p->retry_ms = PLATFORM_RETRY_MAX_MS;
+        p->not_before = s->now + p->retry_ms;
         if (ok)
             log_info("the broker has the platform's exchanges and users");
     } else {

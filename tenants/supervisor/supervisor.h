@@ -62,7 +62,8 @@ struct provisioner {
     pid_t pid;
     int pidfd, out, err_fd;
     int64_t deadline, not_before; /* mono */
-    char text[2048], reason[1024];
+    int64_t retry_ms;
+    char text[2048], reason[1024], logged[1024];
     size_t text_len, reason_len;
     bool platform_ready;
 };
