@@ -102,8 +102,7 @@ static void do_load(struct worker *w, const struct batch_effect *effect, bool al
         log_warn("cannot load from the store: %s", err.text);
         e.err = &err;
     } else {
-        log_info("app version %u; results stored up to number %lld", e.loaded.version,
-                 (long long)e.loaded.source.number);
+        log_info("app version %u", e.loaded.version);
     }
     blocking(w, NULL);
     worker_step(w, &e);
