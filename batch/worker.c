@@ -110,7 +110,7 @@ static void query_ended(struct worker *w)
         return;
     struct batch_event e = {.kind = BATCH_QUERIED, .op = w->runner.op};
     if (w->runner.failed) {
-        log_warn("run %s of job %s failed: %s", w->runner.run.id, w->runner.run.job, w->runner.err.text);
+        log_warn("run %s of job %s was not computed: %s", w->runner.run.id, w->runner.run.job, w->runner.err.text);
         e.err = &w->runner.err;
     }
     e.queried.report = w->runner.report.data;
