@@ -645,6 +645,7 @@ class Addresses(ApiTest):
         page = self.platform.request('GET', '/', token='')
         self.assertEqual(page.headers['Content-Type'], 'text/html; charset=utf-8')
         self.assertIsNone(re.search(r'(src|href)=|https?://|@import', page.text))
+        self.assertIsNone(re.search(r'innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|Function\(', page.text), 'data is text')
         self.assertIn("default-src 'none'", page.headers['Content-Security-Policy'])
 
     def test_metrics(self):
