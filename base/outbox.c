@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define KEPT_BYTES 16384 /* an entry's room that is kept for the next message; a larger one is given back */
+
 struct entry {
     struct outbox_message message; /* texts point into bytes */
     char *bytes;
@@ -125,12 +127,20 @@ const struct outbox_message *outbox_next(struct outbox *o)
     return &e->message;
 }
 
+static void drop(struct outbox *o, struct entry *e)
+{
+    o->bytes -= e->size;
+    if (e->cap <= KEPT_BYTES)
+        return;
+    free(e->bytes);
+    e->bytes = NULL;
+    e->cap = 0;
+}
+
 static void drop_settled(struct outbox *o)
 {
-    while (o->low < o->next && at(o, o->low)->settled) {
-        o->bytes -= at(o, o->low)->size;
-        o->low++;
-    }
+    while (o->low < o->next && at(o, o->low)->settled)
+        drop(o, at(o, o->low++));
     if (o->unsent < o->low)
         o->unsent = o->low;
 }
@@ -229,6 +239,14 @@ size_t outbox_in_flight_bytes(const struct outbox *o)
 size_t outbox_bytes(const struct outbox *o)
 {
     return o->bytes;
+}
+
+size_t outbox_room(const struct outbox *o)
+{
+    size_t room = 0;
+    for (size_t i = 0; i < o->cap; i++)
+        room += o->ring[i].cap;
+    return room;
 }
 
 size_t outbox_count(const struct outbox *o)

@@ -53,6 +53,7 @@ size_t outbox_unsent(const struct outbox *o);
 size_t outbox_in_flight(const struct outbox *o); /* sent, not confirmed */
 size_t outbox_in_flight_bytes(const struct outbox *o);
 size_t outbox_bytes(const struct outbox *o); /* of all that is kept */
+size_t outbox_room(const struct outbox *o);  /* bytes allocated for messages, those gone included */
 size_t outbox_count(const struct outbox *o);
 
 #endif

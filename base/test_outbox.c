@@ -49,6 +49,25 @@ static void sends_in_order_and_keeps_until_confirmed(void **state)
     outbox_free(&o);
 }
 
+static void the_room_of_large_messages_is_given_back(void **state)
+{
+    (void)state;
+    enum { COUNT = 200, LARGE = 1024 * 1024 };
+    struct outbox *o = outbox_new();
+    char *body = calloc(1, LARGE);
+    bool nacked;
+    assert_non_null(body);
+    for (uint64_t i = 1; i <= COUNT; i++) {
+        outbox_add(o, &(struct outbox_message){.exchange = "x", .key = "k", .body = body, .len = LARGE});
+        assert_int_equal(outbox_next(o)->len, LARGE);
+        assert_true(outbox_confirm(o, i, false, true, &nacked));
+    }
+    assert_int_equal(outbox_bytes(o), 0);
+    assert_true(outbox_room(o) < LARGE);
+    free(body);
+    outbox_free(&o);
+}
+
 static void a_lost_connection_sends_again_but_not_what_is_there(void **state)
 {
     (void)state;
@@ -91,6 +110,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sends_in_order_and_keeps_until_confirmed),
+        cmocka_unit_test(the_room_of_large_messages_is_given_back),
         cmocka_unit_test(a_lost_connection_sends_again_but_not_what_is_there),
         cmocka_unit_test(a_nack_settles_nothing),
     };
