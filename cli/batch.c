@@ -89,9 +89,12 @@ static int do_list(struct client *c, const void *wanted, char **argv, struct err
         buf_add_str(&path, "?job=");
         client_encode(&path, w->job);
     }
-    int status = client_list(c, buf_cstr(&path), "runs", (size_t)w->limit, &rows, err);
+    bool more = false;
+    int status = client_list(c, buf_cstr(&path), "runs", (size_t)w->limit, &rows, &more, err);
     if (status == 0)
         status = table_print(stdout, w->table, rows.data, rows.len, columns, sizeof columns / sizeof *columns, err);
+    if (status == 0 && more)
+        fputs("more runs: --limit 0\n", stderr);
     buf_free(&path);
     buf_free(&rows);
     return status;

@@ -36,11 +36,21 @@ static int find_token(struct client *c, struct err *err)
     return status;
 }
 
+/* "http://host:8080/" is "http://host:8080": paths bring their own slash. */
+static char *without_slash(const char *url)
+{
+    size_t len = strlen(url);
+    while (len && url[len - 1] == '/')
+        len--;
+    return mem_strndup(url, len);
+}
+
 int client_open(struct client *c, int *argc, char **argv, struct err *err)
 {
     *c = (struct client){0};
     if (settings_load(argc, argv, &c->settings, err) < 0)
         return -1;
+    c->server = without_slash(c->settings.server);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     c->curl = curl_easy_init();
     return c->curl ? 0 : err_set(err, ERR_INTERNAL, "cannot start libcurl");
@@ -53,6 +63,7 @@ void client_close(struct client *c)
         curl_global_cleanup();
     }
     free(c->token);
+    free(c->server);
     *c = (struct client){0};
 }
 
@@ -67,6 +78,14 @@ void client_encode(struct buf *out, const char *s)
         else
             buf_printf(out, "%%%02X", ch);
     }
+}
+
+void client_query(struct buf *url, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    buf_printf(url, "%c%s=", strchr(buf_cstr(url), '?') ? '&' : '?', name);
+    client_encode(url, value);
 }
 
 static size_t take(char *data, size_t size, size_t count, void *context)
@@ -136,8 +155,8 @@ static int problem(const struct client_request *r, long status, const struct buf
     struct buf title = {0}, detail = {0};
     bool known = json_get_string(answer->data, answer->len, "title", &title);
     json_get_string(answer->data, answer->len, "detail", &detail);
-    if (known)
-        err_set(err, code_of(status), "%s%s%s", buf_cstr(&title), detail.len ? ": " : "", buf_cstr(&detail));
+    if (known) /* the title is general; what is wrong here is in the detail */
+        err_set(err, code_of(status), "%s", detail.len ? buf_cstr(&detail) : buf_cstr(&title));
     else
         err_set(err, code_of(status), "%s %s: the server answered %ld", r->method, r->path, status);
     print_mistakes(answer);
@@ -193,7 +212,7 @@ int client_call(struct client *c, const struct client_request *r, struct buf *an
     long code = 0;
     if (!c->token && find_token(c, err) < 0)
         return -1;
-    char *url = mem_printf("%s%s", c->settings.server, r->path);
+    char *url = mem_printf("%s%s", c->server, r->path);
     struct curl_slist *list = headers(c, r);
     buf_clear(answer);
     prepare(c, r, url, list, answer);
@@ -206,7 +225,7 @@ int client_call(struct client *c, const struct client_request *r, struct buf *an
     if (result != CURLE_OK)
         return err_set(err, ERR_UNAVAILABLE,
                        "the API at %s is not there (%s): start the platform with `belltower up`, or give --server",
-                       c->settings.server, curl_easy_strerror(result));
+                       c->server, curl_easy_strerror(result));
     return code >= 200 && code < 300 ? 0 : problem(r, code, answer, err);
 }
 
@@ -218,49 +237,73 @@ int client_get(struct client *c, const char *path, struct buf *answer, struct er
 
 /* ---- lists ---- */
 
-/* Appends the elements of an array to rows (an array still open); how many. */
-static size_t append_rows(struct buf *rows, const char *list, size_t len, size_t limit)
+/* Gives the elements of an array, at most `limit`; how many. *more: there are others. */
+static size_t each_row(const char *list, size_t len, size_t limit, client_row *each, void *context, bool *more)
 {
     struct json j = json_begin(list, len);
     bool first = true;
     const char *from;
     size_t count = 0;
     json_enter(&j, '[');
-    while (count < limit && json_next(&j, &first, NULL, NULL) && json_skip(&j, &from)) {
-        json_w_raw(rows, from, (size_t)(j.at - from));
+    while (json_next(&j, &first, NULL, NULL) && json_skip(&j, &from)) {
+        if (count == limit) {
+            *more = true;
+            break;
+        }
+        each(context, from, (size_t)(j.at - from));
         count++;
     }
     return count;
 }
 
-int client_list(struct client *c, const char *path, const char *member, size_t limit, struct buf *rows, struct err *err)
+static void page_url(struct buf *url, const char *path, size_t left, struct buf *cursor)
+{
+    buf_clear(url);
+    buf_printf(url, "%s%climit=%zu", path, strchr(path, '?') ? '&' : '?', left < PAGE_ROWS ? left : (size_t)PAGE_ROWS);
+    if (cursor->len) {
+        buf_add_str(url, "&cursor=");
+        client_encode(url, buf_cstr(cursor));
+    }
+}
+
+int client_each(struct client *c, const char *path, const char *member, size_t limit, client_row *each, void *context,
+                bool *more, struct err *err)
 {
     struct buf answer = {0}, next = {0}, url = {0};
     size_t left = limit ? limit : SIZE_MAX;
+    bool cut = false;
     int status;
-    json_w_open(rows, '[');
     do {
         const char *list;
         size_t len;
-        buf_clear(&url);
-        buf_printf(&url, "%s%climit=%zu", path, strchr(path, '?') ? '&' : '?',
-                   left < PAGE_ROWS ? left : (size_t)PAGE_ROWS);
-        if (next.len) {
-            buf_add_str(&url, "&cursor=");
-            client_encode(&url, buf_cstr(&next));
-        }
+        page_url(&url, path, left, &next);
         status = client_get(c, buf_cstr(&url), &answer, err);
         if (status == 0 && json_find(answer.data, answer.len, member, &list, &len) != JSON_ARRAY)
             status = err_set(err, ERR_INTERNAL, "the server's answer to %s has no list \"%s\"", path, member);
         if (status == 0)
-            left -= append_rows(rows, list, len, left);
+            left -= each_row(list, len, left, each, context, &cut);
         buf_clear(&next);
         if (status == 0)
             json_get_string(answer.data, answer.len, "next", &next);
     } while (status == 0 && next.len && left);
-    json_w_close(rows, ']');
+    if (more)
+        *more = cut || next.len;
     buf_free(&answer);
     buf_free(&next);
     buf_free(&url);
+    return status;
+}
+
+static void append_row(void *rows, const char *row, size_t len)
+{
+    json_w_raw(rows, row, len);
+}
+
+int client_list(struct client *c, const char *path, const char *member, size_t limit, struct buf *rows, bool *more,
+                struct err *err)
+{
+    json_w_open(rows, '[');
+    int status = client_each(c, path, member, limit, append_row, rows, more, err);
+    json_w_close(rows, ']');
     return status;
 }

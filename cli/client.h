@@ -5,9 +5,11 @@
 #include "base/buf.h"
 #include "base/settings.h"
 
+#include <stdbool.h>
+
 struct client {
     struct settings settings;
-    char *token;
+    char *token, *server; /* server: without a slash at its end */
     void *curl;
 };
 
@@ -29,10 +31,17 @@ int client_call(struct client *c, const struct client_request *r, struct buf *an
                 struct err *err) MUSTCHECK;
 /* GET path. */
 int client_get(struct client *c, const char *path, struct buf *answer, struct err *err) MUSTCHECK;
-/* GET of a paged list: the array `member` of every page as one JSON array, at most `limit` rows (0 = all). */
-int client_list(struct client *c, const char *path, const char *member, size_t limit, struct buf *rows,
+/* GET of a paged list: each row of the array `member` of every page, at most `limit` (0 = all). *more (may be NULL):
+ * there are others behind. */
+typedef void client_row(void *context, const char *row, size_t len);
+int client_each(struct client *c, const char *path, const char *member, size_t limit, client_row *each, void *context,
+                bool *more, struct err *err) MUSTCHECK;
+/* The same as one JSON array, appended to rows. */
+int client_list(struct client *c, const char *path, const char *member, size_t limit, struct buf *rows, bool *more,
                 struct err *err) MUSTCHECK;
 /* Appends s percent-encoded for a path segment or a query value. */
 void client_encode(struct buf *out, const char *s);
+/* Appends a parameter to an address; none if value is NULL. */
+void client_query(struct buf *url, const char *name, const char *value);
 
 #endif
