@@ -1,11 +1,15 @@
 /* belltower: the command that people type. */
 #include "cli/verbs.h"
 
+#include "tenants/app/nearest.h"
+
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 static int cmd_version(int argc, char **argv);
 static int cmd_help(int argc, char **argv);
+static int no_verb(const char *name);
 
 const struct verb verbs[] = {
     {"up", "[settings]", "run the platform here, in the foreground", "up --data /tmp/belltower", cmd_up, NULL},
@@ -65,13 +69,31 @@ static int cmd_help(int argc, char **argv)
         char *help[] = {argv[1], (char[]){"--help"}, NULL};
         if (v)
             return verb_run(v, 2, help);
-        err_set(&err, ERR_INVALID, "there is no verb %s; belltower help lists them", argv[1]);
-        return verb_usage(&err);
+        return no_verb(argv[1]);
     }
     return print(markdown     ? reference_markdown
                  : man        ? reference_man
                  : completion ? reference_completion
                               : reference_help);
+}
+
+static int no_verb(const char *name)
+{
+    struct nearest n = nearest_begin(name, strlen(name));
+    for (const struct verb *v = verbs; v->name; v++)
+        nearest_offer(&n, v->name);
+    fprintf(stderr, "belltower: there is no verb %s", name);
+    fprintf(stderr, n.best ? "; did you mean %s?\n" : "; belltower help lists them\n", n.best);
+    return VERB_USAGE;
+}
+
+/* What could not be written was not done, whatever the verb says. */
+static int written(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    fprintf(stderr, "belltower: cannot write to standard output: %s\n", strerror(errno));
+    return code == VERB_DONE ? VERB_FAILED : code;
 }
 
 int main(int argc, char **argv)
@@ -83,9 +105,7 @@ int main(int argc, char **argv)
     if (strcmp(name, "--version") == 0)
         name = "version";
     const struct verb *v = verb_find(name);
-    if (!v) {
-        fprintf(stderr, "belltower: there is no verb %s; belltower help lists them\n", name);
-        return VERB_USAGE;
-    }
-    return argc > 1 ? verb_run(v, argc - 1, argv + 1) : verb_run(v, 1, none);
+    if (!v)
+        return no_verb(name);
+    return written(argc > 1 ? verb_run(v, argc - 1, argv + 1) : verb_run(v, 1, none));
 }

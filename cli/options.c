@@ -2,6 +2,7 @@
 
 #include "base/duration.h"
 #include "base/time_format.h"
+#include "tenants/app/nearest.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +65,17 @@ static int set(const struct option *o, const char *value, struct err *err)
     return 0;
 }
 
+static int unknown(const struct option *options, size_t count, const char *arg, struct err *err)
+{
+    const char *name = arg + strspn(arg, "-");
+    struct nearest n = nearest_begin(name, strcspn(name, "="));
+    for (size_t i = 0; i < count; i++)
+        if (options[i].name[1])
+            nearest_offer(&n, options[i].name);
+    return n.best ? err_set(err, ERR_INVALID, "unknown option %s; did you mean --%s?", arg, n.best)
+                  : err_set(err, ERR_INVALID, "unknown option %s", arg);
+}
+
 int options_parse(int *argc, char **argv, const struct option *options, size_t count, struct err *err)
 {
     int left = 1, i = 1;
@@ -79,7 +91,7 @@ int options_parse(int *argc, char **argv, const struct option *options, size_t c
         }
         const struct option *o = find(options, count, argv[i], &value);
         if (!o)
-            return err_set(err, ERR_INVALID, "unknown option %s", argv[i]);
+            return unknown(options, count, argv[i], err);
         if (o->kind == OPTION_FLAG && value)
             return err_set(err, ERR_INVALID, "--%s takes no value", o->name);
         if (o->kind != OPTION_FLAG && !value) {

@@ -9,11 +9,13 @@
 #include "base/mem.h"
 #include "base/wire/names.h"
 #include "cli/client.h"
+#include "cli/remote_app.h"
 #include "cli/verbs.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,25 +117,14 @@ static int find_producer(struct sending *s, int fd, struct err *err)
 static int find_app(struct sending *s, struct err *err)
 {
     struct buf text = {0};
-    struct app_diags diags;
-    int status;
-    if (s->w.app_file) {
-        status = files_read(s->w.app_file, APP_MAX_BYTES, &text, err);
-    } else {
-        char *path = mem_printf("/v1/tenants/%s/app", s->tenant);
-        const struct client_request r = {.method = "GET", .path = path};
-        status = client_call(s->client, &r, &text, NULL, err);
-        free(path);
-    }
-    if (status == 0) {
-        s->app = app_load(text.data, text.len, s->tenant, &diags);
-        app_diags_free(&diags);
-        if (!s->app)
-            status =
-                err_set(err, ERR_INVALID, "the app of %s does not load: belltower check names its mistakes", s->tenant);
-    }
+    if (s->w.app_file && files_read(s->w.app_file, APP_MAX_BYTES, &text, err) < 0)
+        return verb_bad_input(err);
+    if (s->w.app_file)
+        s->app = remote_app_load(s->tenant, text.data, text.len, err);
+    else
+        s->app = remote_app(s->client, s->tenant, err);
     buf_free(&text);
-    return status;
+    return s->app ? 0 : -1;
 }
 
 /* ---- the pace ---- */
@@ -202,6 +193,8 @@ static int send_file(struct sending *s, int fd, struct err *err)
         status = pieces_end(&s->pieces, err);
     if (status == 0)
         status = send_link_run(&s->link, true, show, s, err);
+    if (status == 0 && s->source.rows == 0)
+        return send_source_judge(&s->source, err);
     progress_show(&s->progress, true);
     return status;
 }
@@ -230,8 +223,10 @@ static void summary(const struct sending *s)
 static int run_open(struct sending *s, int fd, struct err *err)
 {
     struct stat st;
-    bool needs_app = s->source.csv || s->w.realtime;
-    if (find_credentials(s, err) < 0 || find_producer(s, fd, err) < 0 || (needs_app && find_app(s, err) < 0))
+    bool needs_app = s->source.csv || s->w.realtime || s->w.app_file;
+    if (find_credentials(s, err) < 0 || find_producer(s, fd, err) < 0)
+        return -1;
+    if (find_app(s, err) < 0 && needs_app) /* else only to say early that rows do not fit: no reason to fail */
         return -1;
     name_exchange_in(s->exchange, s->tenant);
     s->source.app = s->app;
@@ -247,7 +242,42 @@ static int run_open(struct sending *s, int fd, struct err *err)
     if (send_file(s, fd, err) < 0)
         return -1;
     summary(s);
+    if (send_source_judge(&s->source, err) < 0)
+        return -1;
     return s->w.end ? send_end(s, err) : 0;
+}
+
+/* What fails for a tenant that was onboarded by half has one cause. */
+static void tell_unfinished(struct sending *s, struct err *err)
+{
+    struct err unknown;
+    struct buf answer = {0};
+    char *path = mem_printf("/v1/tenants/%s", s->tenant);
+    if ((err->code == ERR_DENIED || err->code == ERR_NOT_FOUND) &&
+        client_get(s->client, path, &answer, &unknown) == 0) {
+        char *state = text_member(answer.data, answer.len, "state");
+        if (state && strcmp(state, "creating") == 0)
+            err_set(err, ERR_CONFLICT, "%s is not finished: run `belltower tenant add FILE` again", s->tenant);
+        free(state);
+    }
+    free(path);
+    buf_free(&answer);
+}
+
+static void on_interrupt(int number)
+{
+    static const char words[] = "\ninterrupted; sending the same file again goes on where this stopped, and repeats "
+                                "nothing\n";
+    if (write(STDERR_FILENO, words, sizeof words - 1) < 0) {
+        /* nobody reads it */
+    }
+    raise(number); /* the handler was for once: now it ends the process */
+}
+
+static void watch_interrupt(void)
+{
+    const struct sigaction once = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &once, NULL);
 }
 
 static int run(struct client *c, void *wanted, int argc, char **argv, struct err *err)
@@ -257,11 +287,16 @@ static int run(struct client *c, void *wanted, int argc, char **argv, struct err
     (void)argv;
     s->client = c;
     int fd = strcmp(s->path, "-") == 0 ? dup(STDIN_FILENO) : open(s->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_set_errno(err, "cannot read %s", s->path);
+    if (fd < 0) {
+        err_set_errno(err, "cannot read %s", s->path);
+        return verb_bad_input(err);
+    }
+    watch_interrupt();
     s->first_time = INT64_MIN;
     s->pieces = (struct pieces){.max_lines = (size_t)s->w.batch, .each = take_piece, .context = s};
     int status = run_open(s, fd, err);
+    if (status < 0)
+        tell_unfinished(s, err);
     close(fd);
     pieces_free(&s->pieces);
     send_source_free(&s->source);
@@ -279,6 +314,7 @@ static int judge_format(struct sending *s, struct err *err)
     const char *format = s->w.format                                         ? s->w.format
                          : len > 4 && strcmp(s->path + len - 4, ".csv") == 0 ? "csv"
                                                                              : "ndjson";
+    s->source.guessed = !s->w.format;
     s->source.csv = strcmp(format, "csv") == 0;
     return s->source.csv || strcmp(format, "ndjson") == 0 ? 0 : err_set(err, ERR_INVALID, "--format: csv or ndjson");
 }

@@ -12,16 +12,21 @@
 
 /* ---- the source ---- */
 struct send_source {
-    const struct app *app; /* for the types of CSV cells and --realtime; NULL = none */
-    bool csv;
-    struct csv *header; /* of a CSV file, once its first line was read */
+    const struct app *app; /* for the types of CSV cells, what rows must hold, and --realtime; NULL = none */
+    bool csv, guessed;     /* guessed: nobody said that it is ndjson */
+    struct csv *header;    /* of a CSV file, once its first line was read */
     uint64_t rows, rejected;
-    char first_reason[200]; /* why the first row was rejected, with its line */
-    struct buf body;        /* of the message being made */
-    int64_t first_time;     /* event time of the first row of the piece; INT64_MIN = unknown */
+    uint64_t fitting;        /* rows with all that the app needs, looked for until the first of them */
+    char first_missing[300]; /* what the first of the others lacks */
+    char first_reason[200];  /* why the first row was rejected, with its line */
+    struct buf body;         /* of the message being made */
+    int64_t first_time;      /* event time of the first row of the piece; INT64_MIN = unknown */
 };
-/* The message of a piece into source->body; empty if no row is left. ERR_INVALID: the header is none. */
+/* The message of a piece into source->body; empty if no row is left. ERR_INVALID: the header is none or lacks a column
+ * that the app needs; the first line is no JSON though its format was guessed. */
 int send_convert(struct send_source *source, const struct piece *piece, struct err *err) MUSTCHECK;
+/* At the end of the file. ERR_INVALID: there was nothing to send, or nothing of it is of use to the app. */
+int send_source_judge(const struct send_source *source, struct err *err) MUSTCHECK;
 void send_source_free(struct send_source *source);
 
 /* ---- the link ---- */

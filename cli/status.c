@@ -137,6 +137,8 @@ static void print_why(struct part tenant, struct part counters)
     int64_t events = number(counters, "events"), counted = number(counters, "counted");
     if (strcmp(text(tenant, "state", &b), "paused") == 0)
         printf("nothing happens because the tenant is paused: belltower tenant resume\n");
+    else if (strcmp(buf_cstr(&b), "creating") == 0)
+        printf("not finished: run `belltower tenant add FILE` again\n");
     else if (number(counters, "results") > 0)
         printf("%lld results published so far\n", (long long)number(counters, "results"));
     else if (number(counters, "messages") == 0)
@@ -164,10 +166,12 @@ static void print_tenant(struct part t)
     print_worker(workers, "batch");
     printf("lag: %lld messages; watermark %s\n", (long long)number(t, "lag_messages"),
            *text(t, "watermark", &a) ? buf_cstr(&a) : "none yet");
-    printf("events: %lld read, %lld counted, %lld filtered, %lld late and counted, %lld repeats, %lld set aside\n",
+    printf("events: %lld read, %lld counted, %lld filtered, %lld late and counted, %lld set aside\n",
            (long long)number(counters, "events"), (long long)number(counters, "counted"),
            (long long)number(counters, "filtered"), (long long)number(counters, "late_counted"),
-           (long long)number(counters, "repeats"), (long long)number(counters, "dead"));
+           (long long)number(counters, "dead"));
+    if (number(counters, "repeats"))
+        printf("repeats: %lld messages dropped as already seen\n", (long long)number(counters, "repeats"));
     print_why(t, counters);
     text(t, "watermark", &a);
     each_row(member(t, "streams"), print_stream, (void *)(uintptr_t)buf_cstr(&a));
@@ -178,6 +182,36 @@ static void print_tenant(struct part t)
 
 /* ---- the verb ---- */
 
+/* As one row of a table for programs. */
+static int print_row(const struct buf *answer, struct err *err)
+{
+    static const struct table_column columns[] = {
+        {"tenant", NULL},
+        {"state", NULL},
+        {"version", NULL},
+        {"generation", NULL},
+        {"workers.stream.state", "stream"},
+        {"workers.batch.state", "batch"},
+        {"lag_messages", NULL},
+        {"watermark", NULL},
+        {"counters.messages", "messages"},
+        {"counters.events", "events"},
+        {"counters.counted", "counted"},
+        {"counters.filtered", "filtered"},
+        {"counters.late_counted", "late_counted"},
+        {"counters.repeats", "repeats"},
+        {"counters.dead", "dead"},
+        {"counters.results", "results"},
+        {"counters.results_stored", "results_stored"},
+        {"title", NULL},
+    };
+    struct buf rows = {0};
+    buf_printf(&rows, "[%.*s]", (int)answer->len, answer->data);
+    int status = table_print(stdout, TABLE_CSV, rows.data, rows.len, columns, sizeof columns / sizeof *columns, err);
+    buf_free(&rows);
+    return status;
+}
+
 static int show_one(struct client *c, const struct wanted *w, const char *tenant, struct err *err)
 {
     struct buf path = {0}, answer = {0};
@@ -186,6 +220,8 @@ static int show_one(struct client *c, const struct wanted *w, const char *tenant
     int status = client_get(c, buf_cstr(&path), &answer, err);
     if (status == 0 && w->table == TABLE_JSON)
         printf("%.*s\n", (int)answer.len, answer.data);
+    else if (status == 0 && w->table == TABLE_CSV)
+        status = print_row(&answer, err);
     else if (status == 0)
         print_tenant((struct part){answer.data, answer.len});
     buf_free(&path);
@@ -203,7 +239,7 @@ static int show_all(struct client *c, const struct wanted *w, struct err *err)
                                                   {"watermark", NULL},
                                                   {"title", NULL}};
     struct buf rows = {0};
-    int status = client_list(c, "/v1/tenants", "tenants", 0, &rows, err);
+    int status = client_list(c, "/v1/tenants", "tenants", 0, &rows, NULL, err);
     if (status == 0)
         status = table_print(stdout, w->table, rows.data, rows.len, columns, sizeof columns / sizeof *columns, err);
     buf_free(&rows);

@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COLUMNS_MAX 64
-#define WIDTH_MAX   60 /* of a cell of a table; longer ones are cut */
+#define COLUMNS_MAX    64
+#define WIDTH_MAX      60   /* of a cell of a table; longer ones are cut */
+#define LAST_WIDTH_MAX 1000 /* of the last column, which pushes nothing aside: errors and bodies are there */
 
 int table_format_parse(const char *text, enum table_format *format, struct err *err)
 {
@@ -120,10 +121,12 @@ static void print_table(FILE *to, const struct cells *c, size_t columns)
     }
     for (size_t i = 0; i < c->count; i++) {
         size_t col = i % columns, n = characters(c->list[i]);
-        n = n > WIDTH_MAX ? WIDTH_MAX : n;
         bool last = col + 1 == columns;
-        fprintf(to, "%.*s%*s", (int)bytes_of(c->list[i], WIDTH_MAX), c->list[i], last ? 0 : (int)(width[col] - n + 2),
-                "");
+        size_t width_max = last ? LAST_WIDTH_MAX : WIDTH_MAX;
+        n = n > width_max ? width_max : n;
+        bool cut = bytes_of(c->list[i], width_max) < strlen(c->list[i]);
+        fprintf(to, "%.*s%s%*s", (int)bytes_of(c->list[i], width_max - cut), c->list[i], cut ? "\u2026" : "",
+                last ? 0 : (int)(width[col] - n + 2), "");
         if (last)
             fputc('\n', to);
     }

@@ -11,10 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct wanted {
     const char *format, *save;
-    bool dry_run, keep_data;
+    bool dry_run, keep_data, yes;
     enum table_format table;
     const struct verb_sub *sub;
 };
@@ -36,10 +37,10 @@ static int read_app(const char *path, struct buf *text, char **tenant, struct er
     struct app_diags diags;
     struct buf shown = {0};
     if (files_read(path, APP_MAX_BYTES + 1, text, err) < 0)
-        return -1;
+        return verb_bad_input(err);
     struct app *app = app_load(text->data, text->len, NULL, &diags);
     app_diags_text(&diags, path, text->data, text->len, &shown);
-    fwrite(shown.data, 1, shown.len, stderr);
+    fputs(buf_cstr(&shown), stderr);
     buf_free(&shown);
     app_diags_free(&diags);
     if (!app)
@@ -101,7 +102,7 @@ static int do_list(struct client *c, const void *wanted, char **argv, struct err
         {"tenant", NULL}, {"title", NULL}, {"state", NULL}, {"version", NULL}, {"generation", NULL}};
     struct buf rows = {0};
     (void)argv;
-    int status = client_list(c, "/v1/tenants", "tenants", 0, &rows, err);
+    int status = client_list(c, "/v1/tenants", "tenants", 0, &rows, NULL, err);
     if (status == 0)
         status = table_print(stdout, w->table, rows.data, rows.len, columns, sizeof columns / sizeof *columns, err);
     buf_free(&rows);
@@ -179,31 +180,92 @@ static int post(struct client *c, const char *tenant, const char *rest, struct e
 static int do_pause(struct client *c, const void *wanted, char **argv, struct err *err)
 {
     (void)wanted;
-    return post(c, argv[0], "/pause", err);
+    int status = post(c, argv[0], "/pause", err);
+    if (status == 0)
+        fprintf(stderr, "%s is paused: its workers end, events wait in its queue\n", argv[0]);
+    return status;
 }
 
 static int do_resume(struct client *c, const void *wanted, char **argv, struct err *err)
 {
     (void)wanted;
-    return post(c, argv[0], "/resume", err);
+    int status = post(c, argv[0], "/resume", err);
+    if (status == 0)
+        fprintf(stderr, "%s is resumed: its workers start\n", argv[0]);
+    return status;
+}
+
+/* The kept credentials with the new token. */
+static int renew_kept_token(const struct client *c, const char *tenant, const struct buf *answer, struct err *err)
+{
+    char path[4096];
+    struct buf kept = {0}, token = {0}, renewed = {0};
+    const char *old;
+    size_t len;
+    int status = 0;
+    credentials_path(c, tenant, path, sizeof path);
+    bool there = access(path, F_OK) == 0;
+    if (there)
+        status = files_read(path, 65536, &kept, err);
+    if (status == 0 && there && json_get_string(answer->data, answer->len, "token", &token) &&
+        json_find(kept.data, kept.len, "token", &old, &len) == JSON_STRING) {
+        buf_add(&renewed, kept.data, (size_t)(old - kept.data));
+        json_w_str(&renewed, buf_cstr(&token));
+        buf_add(&renewed, old + len, kept.len - (size_t)(old - kept.data) - len);
+        status = files_write_secret(path, renewed.data, renewed.len, err);
+        if (status == 0)
+            fprintf(stderr, "the new token is kept in %s\n", path);
+    }
+    buf_free(&kept);
+    buf_free(&token);
+    buf_free(&renewed);
+    return status;
 }
 
 static int do_token(struct client *c, const void *wanted, char **argv, struct err *err)
 {
+    struct buf answer = {0};
+    char *path = tenant_path(argv[0], "/token");
+    const struct client_request r = {.method = "POST", .path = path};
     (void)wanted;
-    return post(c, argv[0], "/token", err);
+    int status = client_call(c, &r, &answer, NULL, err);
+    if (status == 0)
+        printf("%s\n", buf_cstr(&answer));
+    if (status == 0 && renew_kept_token(c, argv[0], &answer, err) < 0)
+        fprintf(stderr, "belltower: the token above could not be kept: %s\n", err->text);
+    free(path);
+    buf_free(&answer);
+    return status;
+}
+
+/* Asks a person; a script is not asked. */
+static bool agreed(const struct wanted *w, const char *tenant)
+{
+    char answer[16] = "";
+    if (w->yes || !isatty(STDIN_FILENO))
+        return true;
+    fprintf(stderr, "remove %s with its queues and users%s? [y/N] ", tenant,
+            w->keep_data ? "" : ", its results, runs and reports");
+    return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
 static int do_remove(struct client *c, const void *wanted, char **argv, struct err *err)
 {
     const struct wanted *w = wanted;
     struct buf answer = {0};
+    long code = 0;
+    if (!agreed(w, argv[0]))
+        return err_set(err, ERR_CONFLICT, "nothing was removed");
     char *path = tenant_path(argv[0], w->keep_data ? "?keep_data=true" : ""), file[4096];
     const struct client_request r = {.method = "DELETE", .path = path};
-    int status = client_call(c, &r, &answer, NULL, err);
+    int status = client_call(c, &r, &answer, &code, err);
     credentials_path(c, argv[0], file, sizeof file);
-    if (status == 0)
+    if (status == 0) {
         remove(file);
+        fprintf(stderr, "%s %s: workers, queues, broker users and credentials; results, runs and reports are %s\n",
+                argv[0], code == 202 ? "is being removed, and that goes on by itself" : "was removed",
+                w->keep_data ? "kept" : "removed too");
+    }
     free(path);
     buf_free(&answer);
     return status;
@@ -243,6 +305,7 @@ int cmd_tenant(int argc, char **argv)
         {"dry-run", OPTION_FLAG, &w.dry_run, NULL, "add, update: only check"},
         {"save", OPTION_TEXT, &w.save, "FILE", "add: keep token and credentials there"},
         {"keep-data", OPTION_FLAG, &w.keep_data, NULL, "remove: keep results, runs and reports"},
+        {"yes", OPTION_FLAG, &w.yes, NULL, "remove: do not ask (only a terminal is asked)"},
     };
     const struct client_verb v = {.name = "tenant",
                                   .options = options,

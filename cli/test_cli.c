@@ -150,6 +150,10 @@ static void options_are_taken_and_mistakes_named(void **state)
         argc = 2;
         assert_int_equal(options_parse(&argc, one, table, 5, &err), -1);
     }
+    char *near[] = {"verb", "--numbr=3", NULL};
+    argc = 2;
+    assert_int_equal(options_parse(&argc, near, table, 5, &err), -1);
+    assert_non_null(strstr(err.text, "did you mean --number?"));
 }
 
 static char *print(enum table_format format, const char *rows, const struct table_column *columns, size_t count)
@@ -183,12 +187,34 @@ static void tables_for_people_and_programs(void **state)
     free(text);
 }
 
+static void what_is_cut_shows_that_it_is(void **state)
+{
+    (void)state;
+    struct buf rows = {0};
+    static const struct table_column columns[] = {{"a", NULL}, {"b", NULL}};
+    char cell[101];
+    memset(cell, 'x', 100);
+    cell[100] = 0;
+    buf_printf(&rows, "[{\"a\":\"%s\",\"b\":\"%s\"}]", cell, cell);
+    char *text = print(TABLE_TABLE, buf_cstr(&rows), columns, 2);
+    const char *row = strchr(text, '\n') + 1;
+    assert_int_equal(strspn(row, "x"), 59);
+    assert_memory_equal(row + 59, "\u2026  ", 5);
+    assert_int_equal(strspn(row + 64, "x"), 100); /* the last column has room */
+    free(text);
+    buf_free(&rows);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_seed_gives_the_same_bytes_for_ever),      cmocka_unit_test(lines_are_as_many_as_asked_for),
-        cmocka_unit_test(disorder_is_bounded_by_what_was_asked_for), cmocka_unit_test(a_storm_raises_alarms),
-        cmocka_unit_test(options_are_taken_and_mistakes_named),      cmocka_unit_test(tables_for_people_and_programs),
+        cmocka_unit_test(a_seed_gives_the_same_bytes_for_ever),
+        cmocka_unit_test(lines_are_as_many_as_asked_for),
+        cmocka_unit_test(disorder_is_bounded_by_what_was_asked_for),
+        cmocka_unit_test(a_storm_raises_alarms),
+        cmocka_unit_test(options_are_taken_and_mistakes_named),
+        cmocka_unit_test(tables_for_people_and_programs),
+        cmocka_unit_test(what_is_cut_shows_that_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

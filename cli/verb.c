@@ -144,6 +144,12 @@ int verb_usage(const struct err *err)
     return VERB_USAGE;
 }
 
+int verb_bad_input(struct err *err)
+{
+    err->code = ERR_INVALID;
+    return -1;
+}
+
 int verb_failed(const struct err *err)
 {
     fprintf(stderr, "belltower: %s\n", err->text);

@@ -45,6 +45,9 @@ int verb_options(int *argc, char **argv, const char *verb, const struct option *
 int verb_usage(const struct err *err);  /* says what is wrong and how it goes; returns VERB_USAGE */
 int verb_failed(const struct err *err); /* says it, and what to do next; returns the exit code of err->code */
 
+/* The file that a person named cannot be read: bad input, whatever the cause. Returns -1. */
+int verb_bad_input(struct err *err);
+
 /* A verb that asks the API. */
 struct client_verb {
     const char *name;
