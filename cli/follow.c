@@ -30,6 +30,7 @@ struct following {
     size_t met;     /* rows of the first round */
     int64_t latest; /* window_start; INT64_MIN = no row yet */
     struct buf rows;
+    char *header; /* of the CSV shown last */
     bool open;
     struct err err;
     int status;
@@ -57,12 +58,33 @@ static void meet(struct round *r, uint64_t hash)
 
 /* ---- showing ---- */
 
+/* CSV: a header line only where it is another than the last. */
+static int print_csv(struct following *g)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+    if (!f)
+        return err_set_errno(&g->err, "cannot write");
+    int status = table_print(f, TABLE_CSV, g->rows.data, g->rows.len, NULL, 0, &g->err);
+    fclose(f);
+    size_t header = strcspn(text, "\n");
+    bool again = g->header && strlen(g->header) == header && memcmp(g->header, text, header) == 0;
+    fputs(text + (again ? header + 1 : 0), stdout);
+    free(g->header);
+    g->header = mem_strndup(text, header);
+    free(text);
+    return status;
+}
+
 static void flush(struct following *g)
 {
     if (!g->open)
         return;
     json_w_close(&g->rows, ']');
-    if (g->status == 0)
+    if (g->status == 0 && g->f->format == TABLE_CSV)
+        g->status = print_csv(g);
+    else if (g->status == 0)
         g->status = table_print(stdout, g->f->format, g->rows.data, g->rows.len, NULL, 0, &g->err);
     if (g->status == 0 && (fflush(stdout) != 0 || ferror(stdout)))
         g->status = err_set_errno(&g->err, "cannot write");
@@ -189,6 +211,7 @@ int follow_results(const struct follow *f, struct err *err)
             poll(NULL, 0, POLL_MS);
     }
     buf_free(&g.rows);
+    free(g.header);
     free(g.before.hashes);
     free(g.now.hashes);
     return status;

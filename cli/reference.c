@@ -45,6 +45,8 @@ void reference_verb(const struct verb *v, const struct option *options, size_t c
     for (const struct verb_sub *s = v->subs; s && s->name; s++)
         buf_printf(out, "  %-10s %-13s %s\n", s->name, s->arguments, s->summary);
     options_help(options, count, out);
+    if (v->run == cmd_up)
+        settings_help(FOR_ALL, out);
     if (v->example)
         buf_printf(out, "example: belltower %s\n", v->example);
 }
