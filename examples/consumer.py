@@ -2,6 +2,7 @@
 """Reads a tenant's results (or reports, or dead letters) from their stream queue, each once, over restarts.
 
     consumer.py CREDENTIALS QUEUE OFFSET_FILE [--until-quiet SECONDS]
+    consumer.py build/demo/data/clients/acme.json belltower.results.acme acme.offset
 
 CREDENTIALS: the JSON file that `belltower tenant add` kept. QUEUE: belltower.results.TENANT. Needs Debian's python3-pika.
 A stream queue is a log: nothing is removed by reading. The reader keeps its place itself: the offset of the last message dealt with, written
@@ -40,8 +41,10 @@ def connect(broker, queue, offset):
 
 
 def main():
+    if len(sys.argv) not in (4, 6) or len(sys.argv) == 6 and sys.argv[4] != '--until-quiet':
+        sys.exit(__doc__)
     credentials, queue, offset_file = sys.argv[1:4]
-    until_quiet = float(sys.argv[5]) if len(sys.argv) > 5 else None
+    until_quiet = float(sys.argv[5]) if len(sys.argv) == 6 else None
     with open(credentials) as f:
         kept = json.load(f)
     broker = kept.get('broker', kept)

@@ -198,6 +198,22 @@ class Consumer(PlatformTest):
         self.assertEqual(len(rows), len(published(p, 'acme')))
         self.assertEqual(rounded(final(rows)), rounded(expected))
 
+    def test_the_example_producer_publishes_each_event_once_though_it_runs_twice(self):
+        p = self.platform
+        p.onboard(tenant_app('site', APP))
+        data = simulate(p, '--stations', 2, '--hours', 2, '--seed', 4, '--format', 'ndjson')
+        kept = p.dir + '/site.json'
+        with open(kept, 'w') as f:
+            json.dump(p.credentials['site'], f)
+        for _ in range(2):
+            done = subprocess.run(['/usr/bin/python3', ROOT + '/examples/producer.py', kept, 'site-7', data], capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        lines = read(data).splitlines()
+        messages = -(-len(lines) // 100)
+        wait_for(lambda: p.status('site')['counters']['messages'] >= 2 * messages, 'all messages to be read')
+        counters = p.status('site')['counters']
+        self.assertEqual((counters['events'], counters['repeats'], counters['dead']), (len(lines), messages, 0))
+
 
 class Broker(unittest.TestCase):
     """A broker that is not there, comes, is killed and comes back."""
