@@ -3,7 +3,6 @@
 
 #include "tenants/app/nearest.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -87,15 +86,6 @@ static int no_verb(const char *name)
     return VERB_USAGE;
 }
 
-/* What could not be written was not done, whatever the verb says. */
-static int written(int code)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return code;
-    fprintf(stderr, "belltower: cannot write to standard output: %s\n", strerror(errno));
-    return code == VERB_DONE ? VERB_FAILED : code;
-}
-
 int main(int argc, char **argv)
 {
     char *none[] = {(char[]){"help"}, NULL};
@@ -107,5 +97,5 @@ int main(int argc, char **argv)
     const struct verb *v = verb_find(name);
     if (!v)
         return no_verb(name);
-    return written(argc > 1 ? verb_run(v, argc - 1, argv + 1) : verb_run(v, 1, none));
+    return verb_written(argc > 1 ? verb_run(v, argc - 1, argv + 1) : verb_run(v, 1, none));
 }

@@ -2,6 +2,7 @@
 #include "cli/client.h"
 #include "cli/verbs.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,7 +101,7 @@ int verb_options(int *argc, char **argv, const char *verb, const struct option *
 {
     if (explained(*argc, argv, verb, options, count)) {
         if (!describing.each)
-            exit(VERB_DONE);
+            exit(verb_written(VERB_DONE));
         return err_set(err, ERR_INVALID, "described, not run");
     }
     if (options_parse(argc, argv, options, count, err) < 0)
@@ -142,6 +143,14 @@ int verb_usage(const struct err *err)
         fprintf(stderr, "usage: belltower %s %s\nmore: belltower %s --help\n", current->name, current->arguments,
                 current->name);
     return VERB_USAGE;
+}
+
+int verb_written(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    fprintf(stderr, "belltower: cannot write to standard output: %s\n", strerror(errno));
+    return code == VERB_DONE ? VERB_FAILED : code;
 }
 
 int verb_bad_input(struct err *err)

@@ -45,6 +45,8 @@ int verb_options(int *argc, char **argv, const char *verb, const struct option *
 int verb_usage(const struct err *err);  /* says what is wrong and how it goes; returns VERB_USAGE */
 int verb_failed(const struct err *err); /* says it, and what to do next; returns the exit code of err->code */
 
+/* Flushes standard output: what could not be written was not done, whatever the verb says. Returns the exit code. */
+int verb_written(int code);
 /* The file that a person named cannot be read: bad input, whatever the cause. Returns -1. */
 int verb_bad_input(struct err *err);
 
