@@ -214,6 +214,39 @@ class Consumer(PlatformTest):
         counters = p.status('site')['counters']
         self.assertEqual((counters['events'], counters['repeats'], counters['dead']), (len(lines), messages, 0))
 
+    def test_following_shows_the_newest_results_and_then_each_new_one(self):
+        p = self.platform
+        p.onboard(tenant_app('follow', APP))
+        data = simulate(p, '--stations', 2, '--hours', 4, '--seed', 5)
+        expected, _ = reference(p, APP, data)
+        lines = read(data).splitlines(True)
+        half = len(lines) // 2
+        p.upload('follow', ''.join(lines[:half]), 'text/csv')
+
+        def settled():
+            status = p.status('follow')
+            return status['at_end'] and status['counters']['results_stored'] >= status['counters']['results'] > 3
+        wait_for(settled, 'the first results')
+        before = p.results('follow')
+        out = p.dir + '/followed'
+        with open(out, 'w') as f:
+            follower = subprocess.Popen([BIN + '/belltower', 'results', 'follow', '--follow', '--limit', '3', '-o', 'json'],
+                                        env=p.environment, stdout=f, stderr=subprocess.PIPE, text=True)
+        try:
+            def shown():
+                return [json.loads(line) for line in read(out).splitlines(True) if line.endswith('\n')]
+            wait_for(lambda: len(shown()) >= 3, 'the newest rows')
+            self.assertEqual(shown()[:3], before[-3:])
+            p.upload('follow', lines[0] + ''.join(lines[half:]), 'text/csv', end=True)
+            wait_for(lambda: all_stored(p, 'follow', len(expected)), 'all results')
+            new = [row for row in p.results('follow') if row not in before]
+            self.assertGreater(len(new), 3)
+            wait_for(lambda: len(shown()) >= 3 + len(new), 'the new rows')
+            self.assertEqual(sorted(map(str, shown()[3:])), sorted(map(str, new)))
+        finally:
+            follower.terminate()
+            follower.communicate()
+
 
 class Broker(unittest.TestCase):
     """A broker that is not there, comes, is killed and comes back."""
