@@ -27,8 +27,9 @@ int operation_want(struct api *api, const struct tenant_row *t, struct err *err)
 int operation_control(struct api *api, const char *tenant, const char *type, const char *body, size_t len,
                       struct err *err)
 {
-    const struct publish_message m = {.exchange = EXCHANGE_EVENTS,
-                                      .key = tenant,
+    char queue[NAME_SIZE];
+    const struct publish_message m = {.exchange = EXCHANGE_DEFAULT,
+                                      .key = name_queue(queue, EXCHANGE_EVENTS, tenant),
                                       .type = type,
                                       .content_type = "application/json",
                                       .body = body,

@@ -121,7 +121,7 @@ static void on_returned(void *context, const struct link_message *m)
 {
     struct publisher *p = context;
     struct err err;
-    err_set(&err, ERR_NOT_FOUND, "no queue of the broker takes messages for %.*s: are its objects there?",
+    err_set(&err, ERR_UNAVAILABLE, "no queue of the broker takes messages for %.*s: are its objects there?",
             (int)m->key.len, m->key.p);
     pthread_mutex_lock(&p->lock);
     for (struct entry *e = p->first; e; e = e->next)

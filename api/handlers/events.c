@@ -30,10 +30,10 @@ struct uploading {
 static int send_piece(void *context, uint64_t number, const struct buf *body, uint64_t lines, struct err *err)
 {
     struct uploading *up = context;
-    char id[100];
+    char id[100], queue[NAME_SIZE];
     snprintf(id, sizeof id, "upload.%s:%" PRIu64, up->key ? up->key : "", number);
-    const struct publish_message m = {.exchange = EXCHANGE_EVENTS,
-                                      .key = up->r->tenant.tenant,
+    const struct publish_message m = {.exchange = EXCHANGE_DEFAULT,
+                                      .key = name_queue(queue, EXCHANGE_EVENTS, up->r->tenant.tenant),
                                       .message_id = up->key ? id : NULL,
                                       .content_type = "application/x-ndjson",
                                       .body = body->data,

@@ -2,6 +2,9 @@
 #ifndef BELLTOWER_WIRE_NAMES_H
 #define BELLTOWER_WIRE_NAMES_H
 
+/* Straight to a queue by its name. The API publishes to the log so: belltower.events has an alternate exchange, and
+ * what that takes the broker confirms although it is in no log; here a missing log is told. */
+#define EXCHANGE_DEFAULT  ""
 #define EXCHANGE_EVENTS   "belltower.events"
 #define EXCHANGE_RESULTS  "belltower.results"
 #define EXCHANGE_TRIGGERS "belltower.triggers"

@@ -129,7 +129,7 @@ void plan_platform(struct plan *p, const char *vhost_name, const char *admin, co
     const struct user api = {.name = name_user_in(name, USER_API, vhost_name),
                              .password = api_password,
                              .configure = "^$",
-                             .write = "^belltower\\.(events|triggers|in\\.[a-z0-9-]+)\\z",
+                             .write = "^(amq\\.default|belltower\\.triggers)\\z",
                              .read = "^belltower\\.(dead\\.[a-z0-9-]+|unrouted)\\z"};
     user(p, vhost, &api);
 }

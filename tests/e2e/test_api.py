@@ -422,7 +422,7 @@ class Uploads(ApiTest):
         self.outcome(self.platform.upload(name, json.dumps(many), 'application/json', key='load-1.json'), 2300)
         self.outcome(self.platform.upload(name, json.dumps(many), 'application/json', key='load-1.json'), 2300)
         self.counted(name, 2 * 2300)
-        self.assertGreater(self.platform.status(name)['counters']['repeats'], 10)
+        wait_for(lambda: self.platform.status(name)['counters']['repeats'] > 10, 'the repeats to be counted')
 
     def test_the_end_with_the_upload(self):
         name = self.tenant()

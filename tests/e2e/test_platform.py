@@ -432,6 +432,14 @@ class Updated(PlatformTest):
             for user in ('user', 'worker'):
                 self.assertIsNone(management('GET', '/api/users/' + p.credentials['again']['broker'][user]))
 
+    def test_an_upload_to_a_log_that_is_gone_is_not_acknowledged(self):
+        p = self.platform
+        p.onboard(tenant_app('gone', APP))
+        management('DELETE', '/api/queues/%s/belltower.events.gone' % p.vhost)
+        answer = p.upload('gone', '{"event_time":"2026-01-01 00:00:00 UTC"}', key='lost')
+        self.assertEqual(answer.status, 503, answer)
+        self.assertEqual(p.request('DELETE', '/v1/tenants/gone').status, 204)
+
     def test_a_message_that_the_client_library_cannot_read_is_passed_over(self):
         p = self.platform
         p.onboard(tenant_app('poison', APP))
