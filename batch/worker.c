@@ -25,11 +25,6 @@ void worker_lost(struct worker *w, const struct err *err)
 
 /* ---- what the broker says ---- */
 
-static bool text_is(struct link_text t, const char *s)
-{
-    return t.p && t.len == strlen(s) && memcmp(t.p, s, t.len) == 0;
-}
-
 static int64_t header(const struct link_message *m, const char *name)
 {
     int64_t value;
@@ -41,14 +36,14 @@ static void on_delivery(void *context, const struct link_message *m)
     struct worker *w = context;
     struct link_text key = {0};
     struct batch_event e = {.kind = BATCH_DELIVERY};
-    bool trigger = text_is(m->exchange, EXCHANGE_TRIGGERS);
+    bool trigger = link_text_is(m->exchange, EXCHANGE_TRIGGERS);
     link_header_text(m, HEADER_KEY, &key);
     e.delivery = (struct batch_delivery){
         .trigger = trigger,
         .tag = m->tag,
         .offset = m->offset,
-        .trusted = text_is(m->user_id, w->start.user) || (trigger && text_is(m->user_id, w->start.api_user)),
-        .marker = text_is(m->type, CONTROL_START),
+        .trusted = link_text_is(m->user_id, w->start.user) || (trigger && link_text_is(m->user_id, w->start.api_user)),
+        .marker = link_text_is(m->type, CONTROL_START),
         .number = header(m, HEADER_NUMBER),
         .generation = header(m, HEADER_GENERATION),
         .key = {key.p, key.len},

@@ -10,6 +10,11 @@ int link_fd(const struct link *l)
     return amqp_get_sockfd(l->connection);
 }
 
+bool link_text_is(struct link_text t, const char *s)
+{
+    return t.p && t.len == strlen(s) && memcmp(t.p, s, t.len) == 0;
+}
+
 /* ---- headers ---- */
 
 static const amqp_field_value_t *find_header(const struct link_message *m, const char *name)

@@ -24,6 +24,8 @@ struct link_text {
     size_t len;
 };
 
+bool link_text_is(struct link_text t, const char *s); /* absent is nothing, not even "" */
+
 struct link_message { /* borrowed during the handler's call */
     uint64_t tag;
     int64_t offset; /* of a stream queue; -1 = none */

@@ -122,7 +122,6 @@ static void reconnect(struct stream_core *c, const struct err *err)
 {
     free_held(c);
     outbox_unsend(c->outbox);
-    c->ack_tag = c->acked_tag = 0;
     c->unacked = 0;
     c->blocked = c->tick_pending = false;
     c->status.connected = false;
@@ -309,7 +308,6 @@ static void hold(struct stream_core *c, const struct stream_event *e)
 
 static void acknowledge(struct stream_core *c, uint64_t tag)
 {
-    c->ack_tag = tag;
     c->unacked++;
     if (c->unacked * 2 < c->options.prefetch)
         return;

@@ -23,7 +23,6 @@
 #define IN_FLIGHT_MAX     2000  /* messages */
 #define IN_FLIGHT_BYTES   (1024 * 1024)
 #define OUTBOX_HOLD_BYTES (8 * 1024 * 1024) /* more than this waits to be published: reading pauses */
-#define HELD_MAX          100000 /* deliveries kept while reading pauses; bounded by prefetch + one chunk anyway */
 #define SAMPLES           64
 #define FIRED_MAX         64 /* triggers of an app */
 
@@ -77,7 +76,6 @@ struct stream_core {
     int64_t unreadable_after; /* the offset behind which a message could not be read */
     unsigned unreadable_tries;
     int64_t skipped; /* messages behind `offset` that are passed over, because they cannot be read */
-    uint64_t ack_tag, acked_tag;
     unsigned unacked;
     bool blocked;
     char words[PAGE_WORDS];

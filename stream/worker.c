@@ -16,21 +16,16 @@ void worker_step(struct worker *w, struct stream_event *e)
 
 /* ---- what the broker says ---- */
 
-static bool text_is(struct link_text t, const char *s)
-{
-    return t.p && t.len == strlen(s) && memcmp(t.p, s, t.len) == 0;
-}
-
 /* The engine knows the users by the names that they have in the usual vhost; nobody else goes by these. */
 static struct bytes known_user(const struct worker *w, struct link_text user, char name[NAME_SIZE])
 {
     static const char nobody[] = "";
     name_user_worker(name, w->start.tenant);
-    if (text_is(user, w->start.user))
+    if (link_text_is(user, w->start.user))
         return (struct bytes){name, strlen(name)};
-    if (text_is(user, w->start.api_user))
+    if (link_text_is(user, w->start.api_user))
         return (struct bytes){USER_API, strlen(USER_API)};
-    if (text_is(user, name) || text_is(user, USER_API))
+    if (link_text_is(user, name) || link_text_is(user, USER_API))
         return (struct bytes){nobody, 0};
     return (struct bytes){user.p, user.len};
 }
@@ -64,7 +59,7 @@ static void on_confirm(void *context, uint64_t tag, bool multiple, bool ack)
     worker_step(context, &e);
 }
 
-static void lost(struct worker *w, const struct err *err)
+void worker_lost(struct worker *w, const struct err *err)
 {
     struct stream_event e = {.kind = STREAM_LOST, .err = err};
     log_warn("%s", err->text);
@@ -86,7 +81,7 @@ static void on_cancelled(void *context)
 {
     struct err err;
     err_set(&err, ERR_UNAVAILABLE, "broker: it cancelled the consumer: the queue or its leader went away");
-    lost(context, &err);
+    worker_lost(context, &err);
 }
 
 static void on_blocked(void *context, bool blocked, const char *reason)
@@ -114,7 +109,7 @@ static void turn(struct worker *w)
     bool more = false;
     struct err err;
     if (pair_pump(&w->pair, &more, &err) < 0)
-        lost(w, &err);
+        worker_lost(w, &err);
     if (w->start.runtime.drain) {
         struct stream_event e = {.kind = STREAM_DRAIN};
         worker_step(w, &e);
@@ -134,7 +129,7 @@ static void turn(struct worker *w)
                   (long long)status.unreadable_offset);
     w->unreadable = status.unreadable;
     if (worker_lag(w, &status, &err) < 0)
-        lost(w, &err);
+        worker_lost(w, &err);
     int64_t wake = stream_core_wake(w->core), now = clock_mono_ms();
     runtime_wait(&w->start.runtime, more ? 0 : wake == INT64_MAX ? RUNTIME_TURN_MS : wake - now);
 }

@@ -159,13 +159,6 @@ static void do_read_tail(struct worker *w, const struct stream_effect *effect)
     free(list);
 }
 
-static void lost(struct worker *w, const struct err *err)
-{
-    struct stream_event e = {.kind = STREAM_LOST, .err = err};
-    log_warn("%s", err->text);
-    worker_step(w, &e);
-}
-
 static void do_consume(struct worker *w, const struct stream_effect *effect)
 {
     struct err err;
@@ -176,14 +169,14 @@ static void do_consume(struct worker *w, const struct stream_effect *effect)
                      : err_set(&err, ERR_UNAVAILABLE, "broker: the connection is gone");
     page_blocking(w->start.runtime.page, NULL, 0);
     if (status < 0)
-        lost(w, &err);
+        worker_lost(w, &err);
 }
 
 static void do_ack(struct worker *w, const struct stream_effect *effect)
 {
     struct err err;
     if (w->pair.consumer && link_ack(w->pair.consumer, effect->tag, true, &err) < 0)
-        lost(w, &err);
+        worker_lost(w, &err);
 }
 
 static void do_send(struct worker *w)
@@ -193,7 +186,7 @@ static void do_send(struct worker *w)
     int64_t now = clock_wall_ms();
     while (w->pair.publisher && (m = stream_core_send(w->core))) {
         if (pair_send(&w->pair, m, w->start.user, now, &err) < 0) {
-            lost(w, &err);
+            worker_lost(w, &err);
             return;
         }
     }

@@ -28,11 +28,6 @@ struct tail {
     size_t count, cap;
 };
 
-static bool text_is(struct link_text t, const char *s)
-{
-    return t.p && t.len == strlen(s) && memcmp(t.p, s, t.len) == 0;
-}
-
 static void add(struct tail *t, int64_t number)
 {
     if (t->count == t->cap) {
@@ -48,9 +43,9 @@ static void on_delivery(void *context, const struct link_message *m)
     int64_t number, generation;
     t->ack_tag = m->tag;
     t->unacked++;
-    if (!text_is(m->user_id, t->user)) /* a forgery decides nothing */
+    if (!link_text_is(m->user_id, t->user)) /* a forgery decides nothing */
         return;
-    if (text_is(m->message_id, t->marker))
+    if (link_text_is(m->message_id, t->marker))
         t->found = true;
     else if (link_header_int(m, HEADER_NUMBER, &number) && link_header_int(m, HEADER_GENERATION, &generation) &&
              generation == (int64_t)t->generation)
