@@ -184,7 +184,7 @@ static bool run_test(struct app *own, const struct app_test *test, const char *p
                      void (*each)(void *context, const struct app_test_outcome *outcome), void *context)
 {
     struct test_run r = {.test = test, .engine = engine_new(own, 1, 1)};
-    r.sink = (struct engine_sink){&r, on_result, on_trigger, on_dead};
+    r.sink = (struct engine_sink){.context = &r, .result = on_result, .trigger = on_trigger, .dead = on_dead};
     uint64_t end = feed_events(&r, path);
     feed(&r, end, (struct bytes){"{}", 2}, CONTROL_END, USER_API);
     judge(&r);

@@ -162,5 +162,5 @@ void try_output_not_csv(struct try_output *o, const struct line *line, const cha
 
 struct engine_sink try_output_sink(struct try_output *o)
 {
-    return (struct engine_sink){o, on_result, on_trigger, on_dead};
+    return (struct engine_sink){.context = o, .result = on_result, .trigger = on_trigger, .dead = on_dead};
 }

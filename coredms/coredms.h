@@ -56,6 +56,7 @@ struct tenant_row {
     uint32_t version;    /* of the app now */
     char *token_hash;    /* hex */
     int64_t created_ms, changed_ms;
+    struct rewind_row rewind; /* the last one */
 };
 void tenant_row_free(struct tenant_row *row); /* its strings */
 
@@ -83,6 +84,21 @@ int registry_get_app(struct coredms *db, const char *tenant, uint32_t version, c
 int registry_app_published(struct coredms *db, const char *tenant, uint32_t version, struct err *err) MUSTCHECK;
 int registry_app_unpublished(struct coredms *db, const char *tenant, uint32_t *version,
                              struct err *err) MUSTCHECK; /* lowest; 0 = none */
+/* Begins the next generation of the name with a rewind: sets row.generation and row.rewind (rewind->generation is set
+ * to the new one, `published` to false). App versions stay. ERR_CONFLICT if expected_generation is not the present one
+ * or the tenant is TENANT_CREATING or TENANT_REMOVING. */
+int registry_rewind(struct coredms *db, const char *tenant, uint64_t expected_generation, struct rewind_row *rewind,
+                    struct err *err) MUSTCHECK;
+int registry_rewind_published(struct coredms *db, const char *tenant, uint64_t generation, struct err *err) MUSTCHECK;
+/* Puts back a tenant from a backup: row as given (generation, version, state, token_hash, rewind, times), with all its
+ * app versions texts[0] = version 1 ... texts[row->version - 1]. ERR_EXISTS if there is such a tenant; ERR_CONFLICT if
+ * the name has had a higher generation since. */
+struct app_text {
+    const char *text;
+    size_t len;
+};
+int registry_restore(struct coredms *db, const struct tenant_row *row, const struct app_text *texts,
+                     struct err *err) MUSTCHECK;
 /* Ends a TENANT_REMOVING: its row, app versions and requests go; only the generation counter of the name stays. No-op
  * if gone; ERR_CONFLICT in another state. */
 int registry_drop(struct coredms *db, const char *tenant, struct err *err) MUSTCHECK;
@@ -125,6 +141,24 @@ int checkpoint_load(struct coredms *db, const struct checkpoint_head *head, stru
 int checkpoint_save(struct coredms *db, const struct checkpoint_head *head, const void *state, size_t len,
                     struct err *err) MUSTCHECK;
 
+/* Kept checkpoints: what a rewind, verify and explain start from. Keeps what the present head names (of this epoch and
+ * generation, else ERR_FENCED) until checkpoint_forget, whatever is saved later; keeping it twice changes nothing.
+ * Nothing is copied where the store can do without. */
+int checkpoint_keep(struct coredms *db, uint64_t epoch, uint64_t generation, struct err *err) MUSTCHECK;
+/* All kept, oldest first (generation, offset); each is good for checkpoint_load. *heads: the caller's to free, each
+ * head and the array. */
+int checkpoint_kept(struct coredms *db, struct checkpoint_head **heads, size_t *count, struct err *err) MUSTCHECK;
+/* Those kept whose saved_ms is below before_ms go, save the newest of them that is older than before_ms (a point
+ * between it and the next may still be asked for). */
+int checkpoint_forget(struct coredms *db, int64_t before_ms, struct err *err) MUSTCHECK;
+
+/* Skipped offsets, written by the stream worker before it reads on. The same (generation, from, to) twice changes
+ * nothing.
+ */
+int skip_add(struct coredms *db, const struct skip_row *row, struct err *err) MUSTCHECK;
+/* All, by generation, then from; *rows the caller's to free(). */
+int skip_list(struct coredms *db, struct skip_row **rows, size_t *count, struct err *err) MUSTCHECK;
+
 /* ================= history (batch worker) ================= */
 /* Raises the batch worker's epoch, then reads. Lower generation: set back to offset -1, number 0; higher: ERR_FENCED.
  */
@@ -137,8 +171,15 @@ int history_source(struct coredms *db, struct source *source,
 int history_put(struct coredms *db, const struct result_row *rows, size_t count, const struct source *source,
                 struct err *err) MUSTCHECK;
 
+/* Marks every result of a lower generation whose window starts at or after from_ms as withdrawn: it stays as a row, but
+ * queries, groups and history_latest leave it out; a history_put of a higher generation brings it back. Guarded like
+ * history_put by source's epoch and generation; does not change the source. */
+int history_withdraw(struct coredms *db, int64_t from_ms, const struct source *source, size_t *count,
+                     struct err *err) MUSTCHECK;
+
 struct history_filter {
-    const char *stream;
+    const char *stream;            /* NULL: all streams (history_query only), in the order stream, window_start, key */
+    bool withdrawn;                /* history_query: those withdrawn too */
     int64_t from, to;              /* windows that start in [from, to) */
     const struct expr_name *names; /* equal-filters on columns of the body (key fields); a null value asks for null */
     const struct value *values;

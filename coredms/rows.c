@@ -40,6 +40,12 @@ const char *run_state_name(int state)
     return state >= 0 && state < RUN_STATE_COUNT ? names[state] : "?";
 }
 
+const char *skip_reason_name(int reason)
+{
+    static const char *const names[SKIP_REASON_COUNT] = {"poison", "overtaken", "gap", "new-log"};
+    return reason >= 0 && reason < SKIP_REASON_COUNT ? names[reason] : "?";
+}
+
 const char *run_cause_name(int cause)
 {
     static const char *const names[] = {"on-demand", "trigger", "schedule"};

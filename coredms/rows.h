@@ -14,6 +14,36 @@ struct result_row {
     int64_t window_start, window_end;
     const char *body; /* the result message: one flat JSON object */
     size_t body_len;
+    int64_t first_offset, last_offset; /* in the log, of the events that it counts; -1 = not known */
+    bool withdrawn;                    /* a rewind found that it does not exist */
+};
+
+/* Offsets of the log that every reading leaves out: set aside (one message, dead-lettered whole as `poison`) or lost
+ * and passed over by an operator's word. */
+enum skip_reason {
+    SKIP_POISON,    /* reading it killed the worker */
+    SKIP_OVERTAKEN, /* retention took them before they were read */
+    SKIP_GAP,       /* missing in the middle of the log */
+    SKIP_NEW_LOG,   /* the log was deleted and made anew: all behind `from` is another log's */
+    SKIP_REASON_COUNT
+};
+const char *skip_reason_name(int reason); /* "poison", "overtaken", "gap", "new-log" */
+struct skip_row {
+    uint64_t generation;
+    int64_t from, to; /* offsets, both included; SKIP_NEW_LOG: to = INT64_MAX */
+    enum skip_reason reason;
+    int64_t at_ms; /* wall */
+};
+
+/* How a generation began, if not with an empty log: reads the retained log again from a kept checkpoint. */
+struct rewind_row {
+    uint64_t generation;      /* that it began; 0 = there is none */
+    int64_t to_ms, to_offset; /* one of them, the other INT64_MIN / -1 */
+    uint64_t base_epoch,
+        base_number;  /* of the kept checkpoint (state_epoch, number); 0, 0 = the beginning of the log */
+    uint32_t version; /* of the app that holds from there on */
+    int64_t at_ms;    /* wall: when it was asked for */
+    bool published;   /* its control message is in the log (the API's bookkeeping) */
 };
 
 struct source { /* how far a queue has been stored; changes in the same transaction as what came from it, or guarded so

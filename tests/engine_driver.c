@@ -232,7 +232,7 @@ static struct app *load(const char *path)
 static void run(const struct options *o, const char *app, const char *log, const char *lines, FILE *out)
 {
     struct run r = {.options = o, .output.file = out};
-    r.sink = (struct engine_sink){&r.output, on_result, on_trigger, on_dead};
+    r.sink = (struct engine_sink){.context = &r.output, .result = on_result, .trigger = on_trigger, .dead = on_dead};
     r.engine = engine_new(load(app), 1, 1);
     uint64_t end = feed_file(&r, lines ? lines : log, !lines);
     if (lines && !o->no_end)

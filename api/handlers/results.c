@@ -206,7 +206,12 @@ static int query(struct coredms *db, struct wanted *w, struct writing *out, char
             *next = mem_printf("%s;", s->name);
             break;
         }
-        const struct history_filter filter = {s->name, w->from, w->to, f->names, f->values, w->filter_count};
+        const struct history_filter filter = {.stream = s->name,
+                                              .from = w->from,
+                                              .to = w->to,
+                                              .names = f->names,
+                                              .values = f->values,
+                                              .filter_count = w->filter_count};
         status = history_query(db, &filter, w->limit - out->count, cursor && *cursor ? cursor : NULL, &more, write_row,
                                out, err);
         if (more)

@@ -11,18 +11,25 @@
 #define CONTROL_END     "belltower.end"     /* {} */
 #define CONTROL_TIME    "belltower.time"    /* {"highest": T} */
 #define CONTROL_VERSION "belltower.version" /* {"version": n, "app": "<the whole YAML text>"} */
+#define CONTROL_REWIND                                                                                                 \
+    "belltower.rewind" /* {"generation": G}: the tenant was rewound; what G has read up to here replaces the old */
+#define CONTROL_REWOUND                                                                                                \
+    "belltower.rewound" /* in result queues, with an x-number: {"generation": G, "from": T}: results of lower          \
+                           generations whose windows start at or after T and that G did not give again do not exist */
 #define CONTROL_START                                                                                                  \
     "belltower.start" /* in result and dead-letter queues: a worker's marker, {"epoch": E}; readers skip it */
 
 /* Headers of our messages. */
-#define HEADER_NUMBER     "x-number"     /* int64 */
-#define HEADER_KEY        "x-key"        /* of results: the key text, see docs/formats.md */
-#define HEADER_EPOCH      "x-epoch"      /* int64 */
-#define HEADER_GENERATION "x-generation" /* int64 */
-#define HEADER_FIRED      "x-fired"      /* names of triggers, comma between */
-#define HEADER_REASON     "x-reason"
-#define HEADER_DETAIL     "x-detail"
-#define HEADER_OFFSET     "x-offset" /* int64 */
-#define HEADER_INDEX      "x-index"  /* int64 */
+#define HEADER_NUMBER       "x-number"       /* int64 */
+#define HEADER_KEY          "x-key"          /* of results: the key text, see docs/formats.md */
+#define HEADER_EPOCH        "x-epoch"        /* int64 */
+#define HEADER_GENERATION   "x-generation"   /* int64 */
+#define HEADER_FIRST_OFFSET "x-first-offset" /* of results, int64: of the first event that it counts */
+#define HEADER_LAST_OFFSET  "x-last-offset"
+#define HEADER_FIRED        "x-fired" /* names of triggers, comma between */
+#define HEADER_REASON       "x-reason"
+#define HEADER_DETAIL       "x-detail"
+#define HEADER_OFFSET       "x-offset" /* int64 */
+#define HEADER_INDEX        "x-index"  /* int64 */
 
 #endif

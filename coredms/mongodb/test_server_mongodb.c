@@ -451,9 +451,9 @@ static void cut_everywhere(struct fixture *f, enum cut cut, const struct attempt
 }
 
 static struct source cut_source;
-static const struct result_row cut_rows[] = {{1, 0, 1, "a", "[1]", 0, 300000, "{\"n\":1}", 7},
-                                             {1, 2, 2, "a", "[2]", 0, 300000, "{\"n\":2}", 7},
-                                             {1, 1, 3, "a", "[2]", 0, 300000, "{\"n\":9}", 7}};
+static const struct result_row cut_rows[] = {{1, 0, 1, "a", "[1]", 0, 300000, "{\"n\":1}", 7, -1, -1, false},
+                                             {1, 2, 2, "a", "[2]", 0, 300000, "{\"n\":2}", 7, -1, -1, false},
+                                             {1, 1, 3, "a", "[2]", 0, 300000, "{\"n\":9}", 7, -1, -1, false}};
 
 static int put_cut_rows(struct fixture *f, struct err *err)
 {

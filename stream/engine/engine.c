@@ -22,6 +22,7 @@ const char *dead_reason_name(enum dead_reason reason)
         [DEAD_TOO_MANY_KEYS] = "too-many-keys",
         [DEAD_FORGED] = "forged",
         [DEAD_BAD_CONTROL] = "bad-control",
+        [DEAD_POISON] = "poison",
     };
     return (unsigned)reason < DEAD_REASON_COUNT ? names[reason] : "?";
 }

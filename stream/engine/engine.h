@@ -34,6 +34,7 @@ enum dead_reason {
     DEAD_TOO_MANY_KEYS,
     DEAD_FORGED,
     DEAD_BAD_CONTROL, /* a control message of a trusted sender that makes no sense */
+    DEAD_POISON,      /* the whole message was set aside: reading it killed the worker */
     DEAD_REASON_COUNT
 };
 const char *dead_reason_name(enum dead_reason reason); /* "not-json" */
@@ -46,8 +47,9 @@ struct engine_result {
     const char *fired; /* names of the triggers it fired, comma between; "" if none */
     int64_t window_start, window_end;
     uint32_t revision;
-    struct bytes key;  /* key text: the JSON array of the key's values */
-    struct bytes body; /* the result message, one JSON object */
+    struct bytes key;                   /* key text: the JSON array of the key's values */
+    struct bytes body;                  /* the result message, one JSON object */
+    uint64_t first_offset, last_offset; /* of the events that it counts */
 };
 
 struct engine_trigger { /* comes before the result that fired it */
@@ -67,12 +69,42 @@ struct engine_dead {
     struct bytes body;  /* the original bytes of that value (or of the whole message) */
 };
 
+enum trace_kind {
+    TRACE_COUNTED,
+    TRACE_COUNTED_LATE,
+    TRACE_LATE,     /* its windows are gone, or begin before those of this version */
+    TRACE_FILTERED, /* where rejects it */
+    TRACE_TOO_MANY_KEYS,
+    TRACE_REPEAT, /* its message's sequence was seen; judged as if it had not been, counted nowhere */
+    TRACE_AHEAD   /* held back; traced once more if it is let in */
+};
+struct engine_trace {
+    enum trace_kind kind;
+    uint64_t offset;
+    uint32_t index;
+    int64_t time;
+    size_t stream; /* of the engine's app, or of an older version that still counts: see stream_name */
+    const char *stream_name;
+    struct bytes key;            /* key text */
+    int64_t first_end, last_end; /* of the windows that hold it */
+    int64_t size;                /* of each of them */
+    const struct app *app;       /* whose fields `values` are */
+    const struct value *values;  /* app->field_count of them */
+    struct bytes body;           /* the event */
+};
+
 /* Called in the one defined order during engine_message; what is given is borrowed during the call. */
 struct engine_sink {
     void *context;
     void (*result)(void *context, const struct engine_result *r);
     void (*trigger)(void *context, const struct engine_trigger *t);
     void (*dead)(void *context, const struct engine_dead *d);
+    /* May be NULL. What had been read when this generation's rewind was asked for has been read again: results of lower
+     * generations whose windows start at or after `from` and that were not given again do not exist. number: an
+     * x-number, of the same row as the results'. */
+    void (*rewound)(void *context, uint64_t number, int64_t from);
+    /* May be NULL. What became of each event, for `explain`; in log order, one call per (event, stream). */
+    void (*trace)(void *context, const struct engine_trace *t);
 };
 
 /* Begins a log. Takes the app (freed with the engine). generation: of the tenant's name, see design "What is
@@ -82,6 +114,17 @@ void engine_free(struct engine **e);
 
 /* Reads one message. Never fails: what is wrong with it goes to sink->dead. */
 void engine_message(struct engine *e, const struct engine_message *m, const struct engine_sink *sink);
+
+/* As engine_message of a message that must not be decoded: it is dead-lettered whole as `poison`, and counts as a
+ * message of the log (rule 6) and as nothing else. */
+void engine_set_aside(struct engine *e, const struct engine_message *m, const struct engine_sink *sink);
+
+/* A rewind: the engine goes on from its present place in the log as `generation` under the app given (taken; freed with
+ * the engine), whose streams that are unchanged keep their windows; the others begin anew, and nothing is published for
+ * what ends. Numbers begin at 1 again, counters at 0. From then on a result is given (published, numbered, looked at by
+ * triggers) only if its window starts at or after `from`. Versions not above `version` that the log still brings are
+ * ignored. A CONTROL_REWIND of `generation` calls sink->rewound; of another generation it does nothing. */
+void engine_rebase(struct engine *e, struct app *app, uint32_t version, uint64_t generation, int64_t from);
 
 /* The whole state (app text and version included) as bytes of a versioned format with a checksum (docs/formats.md),
  * appended to out. Equal states give equal bytes. */
@@ -108,6 +151,8 @@ struct engine_stream_info {
     uint64_t open_windows, keys; /* keys: with a window, open or kept for lateness */
     uint64_t closed;             /* results of revision 0 and first made late: windows closed */
     int64_t next_close;          /* the earliest end of an open window; INT64_MAX if none */
+    int64_t last_end; /* the latest end of a window open or kept for lateness; INT64_MIN if none: where an update of
+                         this stream would begin */
 };
 
 struct engine_info {
@@ -118,6 +163,7 @@ struct engine_info {
                                    the first event */
     int64_t last_received_ms;   /* of the last message that is no tick; INT64_MIN before the first */
     uint64_t devices, held, producers;
+    int64_t from; /* results of windows that start earlier are not given (engine_rebase); INT64_MIN = all are */
     struct engine_counters counters;
 };
 void engine_info(const struct engine *e, struct engine_info *info);

@@ -82,7 +82,8 @@ static inline void fixture_free(struct fixture *f)
 
 static inline void feed_message(struct fixture *f, struct engine_message *m)
 {
-    struct engine_sink sink = {f, fixture_result, fixture_trigger, fixture_dead};
+    struct engine_sink sink = {
+        .context = f, .result = fixture_result, .trigger = fixture_trigger, .dead = fixture_dead};
     char *body = malloc(m->body.len + 1); /* the sanitizer sees a read behind its end */
     memcpy(body, m->body.p, m->body.len);
     m->body.p = body;

@@ -146,7 +146,7 @@ static void a_result_is_one_flat_object_with_a_stable_id(void **state)
                     "  - { name: s, key: [site, id], window: { sliding: 10s, every: 5s }, select: { n: count() } }\n"),
         1, 7);
     struct buf b = {0};
-    struct engine_sink sink = {&b, last_result, no_trigger, no_dead};
+    struct engine_sink sink = {.context = &b, .result = last_result, .trigger = no_trigger, .dead = no_dead};
     engine_message(
         e, &(struct engine_message){.body = bytes_of_text("{\"t\":253402300799999,\"id\":-1,\"site\":\"a\\\"\"}")},
         &sink);
