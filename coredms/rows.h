@@ -40,10 +40,12 @@ struct rewind_row {
     uint64_t generation;      /* that it began; 0 = there is none */
     int64_t to_ms, to_offset; /* one of them, the other INT64_MIN / -1 */
     uint64_t base_epoch,
-        base_number;  /* of the kept checkpoint (state_epoch, number); 0, 0 = the beginning of the log */
-    uint32_t version; /* of the app that holds from there on */
-    int64_t at_ms;    /* wall: when it was asked for */
-    bool published;   /* its control message is in the log (the API's bookkeeping) */
+        base_number;         /* of the kept checkpoint (state_epoch, number); 0, 0 = the beginning of the log */
+    uint32_t version;        /* of the app that holds from there on */
+    int64_t at_ms;           /* wall: when it was asked for */
+    uint64_t log_generation; /* with which the log began: skipped offsets and kept checkpoints of lower ones are another
+                                log's */
+    bool published;          /* its control message is in the log (the API's bookkeeping) */
 };
 
 struct source { /* how far a queue has been stored; changes in the same transaction as what came from it, or guarded so
