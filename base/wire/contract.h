@@ -6,6 +6,11 @@
  * (SOCK_SEQPACKET), fd 4 its status page (sealed memfd, MAP_SHARED). All else is closed. Alone from a shell, fds 3 and
  * 4 are not open: it then runs without a supervisor.
  *
+ * A worker's arguments: --tenant NAME --generation N, and, as the supervisor judged its last ends: --alone OFFSET
+ * (reading that message killed it twice: read it when nothing else is at stake), --set-aside OFFSET (it killed again:
+ * leave it out from now on), --yield (it left as superseded: wait until the other's lease has run out), --skip (an
+ * operator's word: pass over what is lost of the log).
+ *
  * Signals to a child: SIGTERM = drain (final checkpoint, then EXIT_DONE) within DRAIN_MS; SIGHUP = reopen logs. EOF on
  * fd 3 = the supervisor is gone: drain.
  */
@@ -128,7 +133,7 @@ enum control_kind {
     CTL_WANT_END,  /* the API has told all tenants it knows: others are stopped */
     CTL_PROVISION, /* u64 request, tenant, u64 generation, u8 what (enum provision): run belltower-provision */
     CTL_LIST,      /* u64 request: asks for CTL_WORKER of all, closed by CTL_LIST_END */
-    CTL_RESTART,   /* tenant, u8 role: an operator's word that a parked worker may try again */
+    CTL_RESTART,   /* tenant, u8 role, u8 what (enum restart): an operator's word that a parked worker may try again */
     /* supervisor -> API */
     CTL_PROVISIONED = 32, /* u64 request, u8 ok, text: credentials as JSON, or what went wrong */
     CTL_WORKER,           /* see struct control_worker; its page's fd is attached when it is new to the API */
@@ -137,6 +142,7 @@ enum control_kind {
 };
 enum want { WANT_RUNNING, WANT_PAUSED, WANT_REMOVED };
 enum provision { PROVISION_CREATE, PROVISION_REMOVE, PROVISION_REMOVE_KEEP_DATA, PROVISION_PLATFORM };
+enum restart { RESTART_AGAIN, RESTART_SKIP }; /* SKIP: and pass over what is lost of the log */
 enum role { ROLE_STREAM, ROLE_BATCH, ROLE_API, ROLE_PROVISION, ROLE_COUNT };
 const char *role_name(int role); /* "stream" */
 

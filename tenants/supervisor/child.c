@@ -76,15 +76,43 @@ static int new_page(struct supervisor *s, struct child *c, struct err *err)
     return 0;
 }
 
+#define ARGUMENTS_MAX 10
+
+struct arguments {
+    char generation[32], suspect[32];
+    const char *list[ARGUMENTS_MAX]; /* NULL-terminated */
+};
+
+static void arguments_of(const struct child *c, struct arguments *a)
+{
+    static const char *const trials[] = {[TRIAL_ALONE] = "--alone", [TRIAL_SET_ASIDE] = "--set-aside"};
+    const enum trial trial = policy_trial(&c->policy);
+    size_t n = 0;
+    *a = (struct arguments){0};
+    if (!c->tenant)
+        return;
+    snprintf(a->generation, sizeof a->generation, "%" PRIu64, c->tenant->generation);
+    snprintf(a->suspect, sizeof a->suspect, "%" PRId64, c->policy.suspect);
+    a->list[n++] = "--tenant";
+    a->list[n++] = c->tenant->name;
+    a->list[n++] = "--generation";
+    a->list[n++] = a->generation;
+    if (trial != TRIAL_NONE && c->role == ROLE_STREAM) {
+        a->list[n++] = trials[trial];
+        a->list[n++] = a->suspect;
+    }
+    if (c->policy.yields)
+        a->list[n++] = "--yield";
+    if (c->policy.skips && c->role == ROLE_STREAM)
+        a->list[n++] = "--skip";
+}
+
 static int launch(struct supervisor *s, struct child *c, const struct plumbing *p, struct err *err)
 {
-    char generation[32];
-    const char *arguments[] = {"--tenant", c->tenant ? c->tenant->name : NULL, "--generation", generation, NULL};
-    static const char *const none[] = {NULL};
-    if (c->tenant)
-        snprintf(generation, sizeof generation, "%" PRIu64, c->tenant->generation);
+    struct arguments arguments;
+    arguments_of(c, &arguments);
     const struct spawn sp = {.program = programs[c->role].name,
-                             .arguments = c->tenant ? arguments : none,
+                             .arguments = arguments.list,
                              .who = programs[c->role].who,
                              .control = p->control[1],
                              .page = c->page_fd,
@@ -194,6 +222,12 @@ void child_tell(struct supervisor *s, struct child *c, enum child_event_kind kin
     step(s, c, &e);
 }
 
+void child_retry(struct supervisor *s, struct child *c, bool skip)
+{
+    const struct child_event e = {.kind = CHILD_RETRY, .skip = skip};
+    step(s, c, &e);
+}
+
 void child_look(struct supervisor *s, struct child *c)
 {
     struct child_event e = {.kind = CHILD_LOOK};
@@ -240,6 +274,7 @@ void child_exited(struct supervisor *s, struct child *c)
     const struct child_event e = {.kind = CHILD_EXITED,
                                   .code = by_signal ? 0 : info.si_status,
                                   .signal = by_signal ? info.si_status : 0,
+                                  .in_message = c->page ? atomic_load(&c->page->in_message) : -1,
                                   .random = random_number()};
     int64_t lived = s->now - c->started_ms;
     step(s, c, &e);

@@ -59,7 +59,7 @@ static void on_restart(struct supervisor *s, const struct control *c)
     struct tenant *t = tenant_find(s, c->tenant);
     if (!t)
         return;
-    child_tell(s, c->role == ROLE_BATCH ? &t->batch : &t->stream, CHILD_RETRY);
+    child_retry(s, c->role == ROLE_BATCH ? &t->batch : &t->stream, c->what == RESTART_SKIP);
 }
 
 static control_handler *const handlers[] = {

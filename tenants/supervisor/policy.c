@@ -1,10 +1,12 @@
 #include "tenants/supervisor/policy.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define DENIED_MS     30000 /* a refused password is not tried again quickly */
-#define SUPERSEDED_MS 15000 /* the other's lease */
+#define DENIED_MS      30000 /* a refused password is not tried again quickly */
+#define SUPERSEDED_MS  15000 /* the other's lease */
+#define SUSPECT_DEATHS 2     /* in the same message: then it is tried alone */
 
 const char *child_state_name(int state)
 {
@@ -69,6 +71,42 @@ bool policy_own_fault(int code, int signal)
     return code == EXIT_FAULT || code == EXIT_OOM || code == EXIT_USAGE || code > EXIT_SUPERSEDED;
 }
 
+/* The program's own doing for certain; a SIGKILL may come from anywhere. */
+static bool died_of_itself(int code, int signal)
+{
+    switch (signal) {
+    case 0:
+        return code == EXIT_OOM;
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGABRT:
+    case SIGILL:
+    case SIGFPE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+enum trial policy_trial(const struct child_policy *c)
+{
+    if (c->suspect_deaths < SUSPECT_DEATHS)
+        return TRIAL_NONE;
+    return c->suspect_deaths == SUSPECT_DEATHS ? TRIAL_ALONE : TRIAL_SET_ASIDE;
+}
+
+/* A message that is set aside is a way out of a crash loop. */
+static void suspect_message(struct child_policy *c, const struct child_event *e)
+{
+    if (e->in_message < 0 || !died_of_itself(e->code, e->signal))
+        return;
+    bool again = c->suspect_deaths && c->suspect == e->in_message;
+    c->suspect = e->in_message;
+    c->suspect_deaths = again ? c->suspect_deaths + 1 : 1;
+    if (policy_trial(c) == TRIAL_SET_ASIDE)
+        memset(c->faults, 0, sizeof c->faults);
+}
+
 static void start_at(struct child_policy *c, int64_t at, int64_t now)
 {
     child_set_state(c, CHILD_WAITING, now);
@@ -106,6 +144,9 @@ static void exited(struct child_policy *c, const struct child_event *e, int64_t 
     bool by_us = c->state == CHILD_STOPPING || (c->state == CHILD_KILLED && !c->wanted);
     if (c->ready_at && now - c->ready_at >= HEALTHY_MS)
         c->failures = 0;
+    c->yields = !e->signal && e->code == EXIT_SUPERSEDED;
+    c->skips = c->skips && !c->ready_at; /* the word is kept until it has been of use */
+    suspect_message(c, e);
     if (!c->wanted) {
         child_set_state(c, CHILD_STOPPED, now);
         return;
@@ -154,8 +195,9 @@ static enum child_action unwant(struct child_policy *c, int64_t now)
     }
 }
 
-static enum child_action retry(struct child_policy *c, int64_t now)
+static enum child_action retry(struct child_policy *c, bool skip, int64_t now)
 {
+    c->skips = c->skips || skip;
     c->failures = 0;
     memset(c->faults, 0, sizeof c->faults);
     bool parked = c->state == CHILD_FAILING || c->state == CHILD_PARKED;
@@ -216,7 +258,7 @@ enum child_action policy_step(struct child_policy *c, const struct child_event *
         exited(c, e, now);
         return ACTION_NONE;
     case CHILD_RETRY:
-        return retry(c, now);
+        return retry(c, e->skip, now);
     }
     abort();
 }

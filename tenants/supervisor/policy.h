@@ -30,6 +30,10 @@ struct child_policy {
     uint32_t starts;                      /* how often it was started */
     uint32_t failures;                    /* in a row, for the backoff */
     int64_t faults[CRASH_LOOP_COUNT + 1]; /* when its last own faults were; 0 = none */
+    int64_t suspect;                      /* the message (its offset) in which it died of a fault of its own */
+    uint32_t suspect_deaths;              /* so often; 0 = there is none */
+    bool yields; /* it left as superseded: its next start waits until the other's lease has run out */
+    bool skips;  /* an operator's word: its next start passes over what is lost of the log */
 };
 
 enum child_event_kind {
@@ -47,8 +51,10 @@ struct child_event {
     uint64_t beat; /* LOOK: what its page says */
     int page_state;
     int64_t blocked_until;
-    int code, signal; /* EXITED: one of them; signal 0 = it left by itself */
-    uint32_t random;  /* EXITED, SPAWN_FAILED: for the jitter */
+    int code, signal;   /* EXITED: one of them; signal 0 = it left by itself */
+    int64_t in_message; /* EXITED: what its page said; -1 = at rest */
+    bool skip;          /* RETRY: it may pass over what is lost of the log */
+    uint32_t random;    /* EXITED, SPAWN_FAILED: for the jitter */
 };
 
 enum child_action { ACTION_NONE, ACTION_SPAWN, ACTION_TERM, ACTION_KILL };
@@ -59,5 +65,13 @@ enum child_action policy_step(struct child_policy *c, const struct child_event *
 int64_t policy_wake(const struct child_policy *c);
 /* Whether an exit counts towards a crash loop. */
 bool policy_own_fault(int code, int signal);
+
+/* What the next start does with the suspect message. */
+enum trial {
+    TRIAL_NONE,
+    TRIAL_ALONE,    /* it was there twice: the third time nothing else is at stake */
+    TRIAL_SET_ASIDE /* it killed then too */
+};
+enum trial policy_trial(const struct child_policy *c);
 
 #endif

@@ -105,6 +105,7 @@ void supervisor_each_child(struct supervisor *s, child_each *each); /* workers, 
 void child_init(struct child *c, enum role role, struct tenant *tenant);
 void child_tell(struct supervisor *s, struct child *c,
                 enum child_event_kind kind); /* an event without data; carries out the action */
+void child_retry(struct supervisor *s, struct child *c, bool skip);
 void child_look(struct supervisor *s, struct child *c);
 void child_exited(struct supervisor *s, struct child *c);
 void child_read_log(struct supervisor *s, struct child *c, bool to_the_end);

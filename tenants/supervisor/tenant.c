@@ -39,12 +39,16 @@ struct tenant *tenant_want(struct supervisor *s, const struct control *c)
         return NULL;
     if (!t)
         t = add(s, c);
-    bool new_version = t->version != c->version;
+    bool new_version = t->version != c->version, new_generation = t->generation && t->generation != c->generation;
     t->generation = c->generation;
     t->version = c->version;
     t->wanted = c->wanted;
     t->mentioned = true;
     t->gone_told = false;
+    if (new_generation) { /* a rewind: those of the former one drain first */
+        child_tell(s, &t->stream, CHILD_UNWANT);
+        child_tell(s, &t->batch, CHILD_UNWANT);
+    }
     apply(s, t, &t->stream);
     apply(s, t, &t->batch);
     if (!new_version)

@@ -2,6 +2,7 @@
 #include "tenants/supervisor/policy.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <cmocka.h>
@@ -25,10 +26,16 @@ static enum child_action look(struct fixture *f, enum page_state state, int64_t 
     return policy_step(&f->c, &e, f->now);
 }
 
+static void leave_in(struct fixture *f, int code, int signal, int64_t in_message)
+{
+    const struct child_event e = {
+        .kind = CHILD_EXITED, .code = code, .signal = signal, .in_message = in_message, .random = 0};
+    policy_step(&f->c, &e, f->now);
+}
+
 static void leave(struct fixture *f, int code, int signal)
 {
-    const struct child_event e = {.kind = CHILD_EXITED, .code = code, .signal = signal, .random = 0};
-    policy_step(&f->c, &e, f->now);
+    leave_in(f, code, signal, -1);
 }
 
 static void start(struct fixture *f)
@@ -190,6 +197,88 @@ static void wanted_again_while_it_drains_starts_at_once_after(void **state)
     assert_int_equal(f.c.next_start, f.now);
 }
 
+static void die_in(struct fixture *f, int code, int signal, int64_t in_message)
+{
+    up(f);
+    leave_in(f, code, signal, in_message);
+}
+
+static void a_message_that_kills_twice_is_tried_alone_then_set_aside(void **state)
+{
+    (void)state;
+    struct fixture f = {.now = 1000};
+    die_in(&f, 0, SIGSEGV, 42);
+    assert_int_equal(policy_trial(&f.c), TRIAL_NONE);
+    die_in(&f, EXIT_OOM, 0, 42);
+    assert_int_equal(policy_trial(&f.c), TRIAL_ALONE);
+    assert_int_equal(f.c.suspect, 42);
+    die_in(&f, 0, SIGABRT, 42);
+    assert_int_equal(policy_trial(&f.c), TRIAL_SET_ASIDE);
+}
+
+static void only_faults_of_its_own_make_a_message_suspect(void **state)
+{
+    (void)state;
+    struct fixture f = {.now = 1000};
+    die_in(&f, 0, SIGKILL, 42);
+    die_in(&f, 0, SIGKILL, 42);
+    die_in(&f, EXIT_FAULT, 0, 42);
+    assert_int_equal(policy_trial(&f.c), TRIAL_NONE);
+    die_in(&f, 0, SIGSEGV, -1);
+    die_in(&f, 0, SIGSEGV, -1);
+    assert_int_equal(policy_trial(&f.c), TRIAL_NONE);
+}
+
+static void another_message_is_another_suspect(void **state)
+{
+    (void)state;
+    struct fixture f = {.now = 1000};
+    die_in(&f, 0, SIGSEGV, 42);
+    die_in(&f, 0, SIGSEGV, 43);
+    assert_int_equal(policy_trial(&f.c), TRIAL_NONE);
+    die_in(&f, 0, SIGSEGV, 43);
+    assert_int_equal(policy_trial(&f.c), TRIAL_ALONE);
+}
+
+static void a_message_set_aside_ends_the_crash_loop(void **state)
+{
+    (void)state;
+    struct fixture f = {.now = 1000};
+    for (int64_t message = 0; message < 10; message++)
+        for (int i = 0; i < 3; i++)
+            die_in(&f, 0, SIGSEGV, message);
+    assert_int_equal(f.c.state, CHILD_WAITING);
+}
+
+static void superseded_yields_at_its_next_start(void **state)
+{
+    (void)state;
+    struct fixture f = {.now = 1000};
+    die_in(&f, EXIT_SUPERSEDED, 0, -1);
+    assert_true(f.c.yields);
+    up(&f);
+    assert_true(f.c.yields);
+    leave(&f, 0, SIGKILL);
+    assert_false(f.c.yields);
+}
+
+static void a_word_to_skip_lasts_until_it_was_of_use(void **state)
+{
+    (void)state;
+    struct fixture f = {.now = 1000};
+    die_in(&f, EXIT_STOPPED, 0, -1);
+    const struct child_event word = {.kind = CHILD_RETRY, .skip = true};
+    policy_step(&f.c, &word, f.now);
+    assert_true(f.c.skips);
+    start(&f);
+    leave(&f, 0, SIGKILL);
+    assert_true(f.c.skips);
+    up(&f);
+    assert_true(f.c.skips);
+    leave(&f, 0, SIGKILL);
+    assert_false(f.c.skips);
+}
+
 static void a_failed_spawn_backs_off(void **state)
 {
     (void)state;
@@ -214,6 +303,12 @@ int main(void)
         cmocka_unit_test(a_broken_guarantee_parks_at_once),
         cmocka_unit_test(unwanted_drains_then_is_killed),
         cmocka_unit_test(wanted_again_while_it_drains_starts_at_once_after),
+        cmocka_unit_test(a_message_that_kills_twice_is_tried_alone_then_set_aside),
+        cmocka_unit_test(only_faults_of_its_own_make_a_message_suspect),
+        cmocka_unit_test(another_message_is_another_suspect),
+        cmocka_unit_test(a_message_set_aside_ends_the_crash_loop),
+        cmocka_unit_test(superseded_yields_at_its_next_start),
+        cmocka_unit_test(a_word_to_skip_lasts_until_it_was_of_use),
         cmocka_unit_test(a_failed_spawn_backs_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
