@@ -5,7 +5,8 @@
  * behind them engine_driver [--snapshot-every N] --cases DIR...            DIR/app.yaml, DIR/log.ndjson ->
  * DIR/out.jsonl
  *
- * LOG: lines of {"offset": n, "body": "text" | "body_base64": "...", "message_id"?, "type"?, "user_id"?}.
+ * LOG: lines of {"offset": n, "body": "text" | "body_base64": "...", "message_id"?, "type"?, "user_id"?,
+ * "set_aside"?: true}.
  * --snapshot-every: after every N messages the engine is saved, thrown away and restored; the restored one must save to
  * the same bytes. */
 #include "base/base64.h"
@@ -92,6 +93,10 @@ static void on_result(void *context, const struct engine_result *r)
     json_w_str(b, r->message_id);
     json_w_name(b, "number");
     json_w_uint(b, r->number);
+    json_w_name(b, "first_offset");
+    json_w_uint(b, r->first_offset);
+    json_w_name(b, "last_offset");
+    json_w_uint(b, r->last_offset);
     write_fired(b, r->fired);
     json_w_name(b, "body");
     json_w_raw(b, r->body.p, r->body.len);
@@ -103,6 +108,15 @@ static void on_trigger(void *context, const struct engine_trigger *t)
     struct output *o = context;
     buf_add_str(&o->line, "{\"kind\":\"trigger\",");
     buf_add(&o->line, t->body.p + 1, t->body.len - 2); /* the members of the message itself */
+    end_line(o);
+}
+
+static void on_rewound(void *context, uint64_t number, int64_t from)
+{
+    struct output *o = context;
+    buf_printf(&o->line, "{\"kind\":\"rewound\",\"number\":%llu", (unsigned long long)number);
+    if (from != INT64_MIN)
+        buf_printf(&o->line, ",\"from\":%lld", (long long)from);
     end_line(o);
 }
 
@@ -148,9 +162,9 @@ static void save_and_restore(struct run *r)
         die("restore", "the restored engine saves to other bytes");
 }
 
-static void feed(struct run *r, const struct engine_message *m)
+static void feed(struct run *r, const struct engine_message *m, bool aside)
 {
-    engine_message(r->engine, m, &r->sink);
+    (aside ? engine_set_aside : engine_message)(r->engine, m, &r->sink);
     r->messages++;
     if (r->options->snapshot_every && r->messages % r->options->snapshot_every == 0)
         save_and_restore(r);
@@ -165,6 +179,8 @@ static void feed_logged(struct run *r, const char *line, size_t len)
 {
     struct buf body = {0}, text = {0}, id = {0}, type = {0}, user = {0};
     int64_t offset;
+    const char *aside;
+    size_t aside_len;
     if (!json_get_int(line, len, "offset", &offset))
         die("log", "a line without offset");
     if (json_get_string(line, len, "body_base64", &text)) {
@@ -180,7 +196,7 @@ static void feed_logged(struct run *r, const char *line, size_t len)
         m.type = bytes_of(&type);
     if (json_get_string(line, len, "user_id", &user))
         m.user_id = bytes_of(&user);
-    feed(r, &m);
+    feed(r, &m, json_find(line, len, "set_aside", &aside, &aside_len) == JSON_TRUE);
     struct buf *all[] = {&body, &text, &id, &type, &user};
     for (size_t i = 0; i < 5; i++)
         buf_free(all[i]);
@@ -196,7 +212,7 @@ static uint64_t feed_file(struct run *r, const char *path, bool logged)
         size_t len = end ? (size_t)(end - line) : file.len - at;
         struct engine_message m = {.offset = offset, .body = {line, len}};
         if (!logged)
-            feed(r, &m);
+            feed(r, &m, false);
         else if (len)
             feed_logged(r, line, len);
         at += len + 1;
@@ -211,7 +227,7 @@ static void feed_end(struct run *r, uint64_t offset)
                                .body = {"{}", 2},
                                .type = {CONTROL_END, strlen(CONTROL_END)},
                                .user_id = {USER_API, strlen(USER_API)}};
-    feed(r, &m);
+    feed(r, &m, false);
 }
 
 static struct app *load(const char *path)
@@ -232,7 +248,8 @@ static struct app *load(const char *path)
 static void run(const struct options *o, const char *app, const char *log, const char *lines, FILE *out)
 {
     struct run r = {.options = o, .output.file = out};
-    r.sink = (struct engine_sink){.context = &r.output, .result = on_result, .trigger = on_trigger, .dead = on_dead};
+    r.sink = (struct engine_sink){
+        .context = &r.output, .result = on_result, .trigger = on_trigger, .dead = on_dead, .rewound = on_rewound};
     r.engine = engine_new(load(app), 1, 1);
     uint64_t end = feed_file(&r, lines ? lines : log, !lines);
     if (lines && !o->no_end)

@@ -248,6 +248,16 @@ static void take_version(struct engine *e, struct bytes body)
     buf_free(&text);
 }
 
+/* No correction is due while a control message is read, so its place among them needs no rule. */
+static void take_rewind(struct engine *e, struct bytes body)
+{
+    int64_t generation;
+    if (!get_natural(body, "generation", &generation))
+        bad_control(e, "a rewind message has the member generation: a number");
+    else if ((uint64_t)generation == e->generation)
+        publish_rewound(e);
+}
+
 /* ---- which, and from whom ---- */
 
 struct control {
@@ -258,10 +268,9 @@ struct control {
 };
 
 static const struct control controls[] = {
-    {CONTROL_TICK, true, false, take_tick},
-    {CONTROL_END, false, true, take_end},
-    {CONTROL_TIME, false, false, take_time},
-    {CONTROL_VERSION, false, false, take_version},
+    {CONTROL_TICK, true, false, take_tick},      {CONTROL_END, false, true, take_end},
+    {CONTROL_TIME, false, false, take_time},     {CONTROL_VERSION, false, false, take_version},
+    {CONTROL_REWIND, false, false, take_rewind},
 };
 
 static const struct control *control_named(struct bytes type)

@@ -33,7 +33,7 @@ struct engine *engine_new(struct app *app, uint32_t version, uint64_t generation
     e->app = app;
     e->version = version;
     e->generation = generation;
-    e->highest = BEFORE;
+    e->highest = e->from = BEFORE;
     e->last_received = e->control_received = BEFORE;
     decoder_init(&e->decoder, app);
     e->streams = streams_new(app);
@@ -198,24 +198,40 @@ static bool is_tick(struct bytes type)
     return type.len == strlen(CONTROL_TICK) && memcmp(type.p, CONTROL_TICK, type.len) == 0;
 }
 
-void engine_message(struct engine *e, const struct engine_message *m, const struct engine_sink *sink)
+static void begin_message(struct engine *e, const struct engine_message *m, const struct engine_sink *sink)
 {
-    bool control = is_control(m->type);
-    struct bytes body = {m->body.len ? m->body.p : "", m->body.len};
-    struct engine_message message = *m;
-    message.body = body;
     e->sink = sink;
-    e->source = (struct source){.offset = m->offset, .received = m->received_ms, .body = body};
+    e->source = (struct source){
+        .offset = m->offset, .received = m->received_ms, .body = {m->body.len ? m->body.p : "", m->body.len}};
     e->counters.messages++;
-    if (control)
-        control_message(e, &message);
-    else
-        take_body(e, &message);
-    publish_corrections(e);
-    if (!control || !is_tick(m->type)) {
+}
+
+static void end_message(struct engine *e, const struct engine_message *m)
+{
+    if (!is_tick(m->type)) {
         e->has_last = true;
         e->last_offset = m->offset;
         e->last_received = m->received_ms;
     }
     e->sink = NULL;
+}
+
+void engine_message(struct engine *e, const struct engine_message *m, const struct engine_sink *sink)
+{
+    begin_message(e, m, sink);
+    struct engine_message message = *m;
+    message.body = e->source.body;
+    if (is_control(m->type))
+        control_message(e, &message);
+    else
+        take_body(e, &message);
+    publish_corrections(e);
+    end_message(e, m);
+}
+
+void engine_set_aside(struct engine *e, const struct engine_message *m, const struct engine_sink *sink)
+{
+    begin_message(e, m, sink);
+    publish_dead(e, DEAD_POISON, "reading this message ended the worker more than once");
+    end_message(e, m);
 }

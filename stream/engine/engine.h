@@ -125,6 +125,8 @@ void engine_set_aside(struct engine *e, const struct engine_message *m, const st
  * triggers) only if its window starts at or after `from`. Versions not above `version` that the log still brings are
  * ignored. A CONTROL_REWIND of `generation` calls sink->rewound; of another generation it does nothing. */
 void engine_rebase(struct engine *e, struct app *app, uint32_t version, uint64_t generation, int64_t from);
+/* Sets `from` once it is known: a rewind to an offset is rebased with INT64_MAX. */
+void engine_give_from(struct engine *e, int64_t from);
 
 /* The whole state (app text and version included) as bytes of a versioned format with a checksum (docs/formats.md),
  * appended to out. Equal states give equal bytes. */

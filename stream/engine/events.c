@@ -79,6 +79,7 @@ static enum verdict stream_count(struct engine *e, struct stream *s, struct devi
     struct pane *p = pane_of(e, s, key, start, &made);
     if (made)
         device_note(s, d, start);
+    pane_spans(p, e->source.offset);
     struct row_context c = row_context_of(e);
     row_add(&s->layout, p->row, slots, &c, &e->scratch);
     return count_late(e, s, key, t, made) ? COUNTED_LATE : COUNTED;

@@ -22,8 +22,9 @@
 struct fixture {
     struct engine *engine;
     struct buf out;
-    uint64_t offset;     /* of the next message */
-    int64_t received_ms; /* of the next messages */
+    uint64_t offset;                    /* of the next message */
+    int64_t received_ms;                /* of the next messages */
+    uint64_t first_offset, last_offset; /* of the last result */
 };
 
 static inline void fixture_result(void *context, const struct engine_result *r)
@@ -34,6 +35,9 @@ static inline void fixture_result(void *context, const struct engine_result *r)
     if (len > 1 && r->body.p[len - 1] == ',')
         len--;
     assert_true(json_valid(r->body.p, r->body.len, NULL));
+    assert_true(r->first_offset <= r->last_offset);
+    f->first_offset = r->first_offset;
+    f->last_offset = r->last_offset;
     buf_printf(&f->out, "%s %lld-%lld r%u ", r->stream_name, (long long)r->window_start, (long long)r->window_end,
                r->revision);
     buf_add(&f->out, r->body.p, len);
@@ -45,6 +49,12 @@ static inline void fixture_trigger(void *context, const struct engine_trigger *t
     struct fixture *f = context;
     assert_true(json_valid(t->body.p, t->body.len, NULL));
     buf_printf(&f->out, "trigger %s #%llu\n", t->name, (unsigned long long)t->result_number);
+}
+
+static inline void fixture_rewound(void *context, uint64_t number, int64_t from)
+{
+    struct fixture *f = context;
+    buf_printf(&f->out, "rewound #%llu %lld\n", (unsigned long long)number, (long long)from);
 }
 
 static inline void fixture_dead(void *context, const struct engine_dead *d)
@@ -80,10 +90,18 @@ static inline void fixture_free(struct fixture *f)
     buf_free(&f->out);
 }
 
+static inline struct engine_sink fixture_sink(struct fixture *f)
+{
+    return (struct engine_sink){.context = f,
+                                .result = fixture_result,
+                                .trigger = fixture_trigger,
+                                .dead = fixture_dead,
+                                .rewound = fixture_rewound};
+}
+
 static inline void feed_message(struct fixture *f, struct engine_message *m)
 {
-    struct engine_sink sink = {
-        .context = f, .result = fixture_result, .trigger = fixture_trigger, .dead = fixture_dead};
+    struct engine_sink sink = fixture_sink(f);
     char *body = malloc(m->body.len + 1); /* the sanitizer sees a read behind its end */
     memcpy(body, m->body.p, m->body.len);
     m->body.p = body;

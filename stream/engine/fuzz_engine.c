@@ -72,6 +72,19 @@ static void on_dead(void *context, const struct engine_dead *d)
     buf_add(&s->out, d->body.p, d->body.len);
 }
 
+static void on_rewound(void *context, uint64_t number, int64_t from)
+{
+    struct seen *s = context;
+    demand(number == ++s->results && from == INT64_MIN);
+    buf_printf(&s->out, "rewound %llu\n", (unsigned long long)number);
+}
+
+static struct engine_sink sink_of(struct seen *s)
+{
+    return (struct engine_sink){
+        .context = s, .result = on_result, .trigger = on_trigger, .dead = on_dead, .rewound = on_rewound};
+}
+
 static struct engine *new_engine(unsigned which)
 {
     const char *text = apps[which % (sizeof apps / sizeof *apps)];
@@ -103,8 +116,8 @@ static struct bytes text(const char *s)
 
 static void describe(struct engine_message *m, uint8_t flags)
 {
-    static const char *const types[] = {"", CONTROL_TICK, CONTROL_END, CONTROL_TIME, CONTROL_VERSION, "belltower.x", "",
-                                        ""};
+    static const char *const types[] = {
+        "", CONTROL_TICK, CONTROL_END, CONTROL_TIME, CONTROL_VERSION, "belltower.x", CONTROL_REWIND, ""};
     static const char *const users[] = {USER_API, "belltower-worker-acme", "belltower-tenant-acme"};
     static const char *const ids[] = {"", "p:1", "p:2", "q:0", "q:1030", "r:5"};
     if (flags & 0x80) {
@@ -138,7 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     struct engine *e = new_engine(data[0]), *copy = NULL;
     struct seen one = {0}, two = {0};
-    struct engine_sink sink = {&one, on_result, on_trigger, on_dead}, second = {&two, on_result, on_trigger, on_dead};
+    const struct engine_sink sink = sink_of(&one), second = sink_of(&two);
     const uint8_t *at = data + 1, *end = data + size;
     for (uint64_t offset = 0; end - at >= 3; offset++) {
         size_t len = at[1] | (size_t)at[2] << 8;

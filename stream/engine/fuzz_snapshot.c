@@ -29,7 +29,7 @@ static void on_dead(void *context, const struct engine_dead *d)
 
 static void feed(struct engine *e, const char *body, const char *type, const char *user)
 {
-    const struct engine_sink sink = {NULL, on_result, on_trigger, on_dead};
+    const struct engine_sink sink = {.result = on_result, .trigger = on_trigger, .dead = on_dead};
     engine_message(
         e,
         &(struct engine_message){

@@ -35,6 +35,7 @@ void engine_info(const struct engine *e, struct engine_info *info)
                                  .devices = e->devices.count,
                                  .held = e->held_count,
                                  .producers = e->producers.count,
+                                 .from = e->from,
                                  .counters = e->counters};
 }
 
@@ -42,12 +43,20 @@ void engine_stream_info(const struct engine *e, size_t stream, struct engine_str
 {
     const struct stream *s = &e->streams[stream];
     const struct device *d;
-    *info = (struct engine_stream_info){.keys = s->keys.count, .closed = s->closed, .next_close = NEVER};
+    *info = (struct engine_stream_info){
+        .keys = s->keys.count, .closed = s->closed, .next_close = NEVER, .last_end = BEFORE};
     for (size_t at = 0; (d = table_next(&e->devices, &at));) {
         const struct timeline *line = timeline_of(s, d);
         int64_t end = line->count ? next_open_end(s, line, line->closed_to, NEVER) : NEVER;
         info->next_close = end < info->next_close ? end : info->next_close;
+        int64_t last = last_kept_end(s, line);
+        info->last_end = last > info->last_end ? last : info->last_end;
         for (; end != NEVER; end = next_open_end(s, line, end, NEVER))
             info->open_windows++;
     }
+}
+
+void engine_give_from(struct engine *e, int64_t from)
+{
+    e->from = from;
 }

@@ -37,6 +37,7 @@ struct outcome {
     uint32_t revision;
     const struct value *columns; /* the key's, then the selected ones */
     const char *hash;            /* of the key text */
+    uint64_t first_offset, last_offset;
 };
 
 static void write_result(struct buf *b, const struct engine *e, const struct outcome *o)
@@ -86,6 +87,16 @@ static struct value *compute_columns(struct engine *e, struct stream *s, struct 
     for (size_t i = 0; i < q->column_count; i++)
         columns[q->key_count + i] = expr_eval(q->columns[i].expr, slots, &e->scratch);
     return columns;
+}
+
+static void find_offsets(const struct stream *s, const struct key_row *key, struct outcome *o)
+{
+    const struct pane *p = pane_in(s, key->panes, o->end);
+    o->first_offset = p ? p->first_offset : 0;
+    for (; p; p = pane_in(s, p->next_in_key, o->end)) {
+        o->first_offset = p->first_offset < o->first_offset ? p->first_offset : o->first_offset;
+        o->last_offset = p->last_offset > o->last_offset ? p->last_offset : o->last_offset;
+    }
 }
 
 /* ---- triggers ---- */
@@ -248,7 +259,9 @@ static void send_result(struct engine *e, const struct outcome *o)
                                 .window_end = o->end,
                                 .revision = o->revision,
                                 .key = {e->key_text.data, e->key_text.len},
-                                .body = {e->body.data, e->body.len}};
+                                .body = {e->body.data, e->body.len},
+                                .first_offset = o->first_offset,
+                                .last_offset = o->last_offset};
     e->sink->result(e->sink->context, &out);
 }
 
@@ -264,6 +277,11 @@ static void count_result(struct engine *e, struct stream *s, struct window_recor
 
 void publish_window(struct engine *e, struct stream *s, struct key_row *key, struct window_record *record, int64_t end)
 {
+    if (end - s->app->size < e->from) {
+        if (record)
+            record->dirty = record->fresh = false;
+        return;
+    }
     char hash[33];
     size_t key_count = s->app->query.key_count;
     void *room = slab_alloc(&e->slab, s->layout.size);
@@ -277,6 +295,7 @@ void publish_window(struct engine *e, struct stream *s, struct key_row *key, str
                         .end = end,
                         .revision = record ? record->revision : 0,
                         .hash = hash};
+    find_offsets(s, key, &o);
     o.columns = compute_columns(e, s, key, end, room);
     write_result(&e->body, e, &o);
     count_result(e, s, record);
@@ -285,6 +304,15 @@ void publish_window(struct engine *e, struct stream *s, struct key_row *key, str
     row_release(&s->layout, room, &c);
     slab_free(&e->slab, room, s->layout.size);
     arena_free(&e->scratch);
+}
+
+/* ---- rewinds ---- */
+
+void publish_rewound(struct engine *e)
+{
+    e->result_number++;
+    if (e->sink->rewound)
+        e->sink->rewound(e->sink->context, e->result_number, e->from);
 }
 
 /* ---- dead letters ---- */

@@ -8,6 +8,9 @@
  * NULL. */
 void publish_window(struct engine *e, struct stream *s, struct key_row *key, struct window_record *record, int64_t end);
 
+/* This generation has read again what had been read when the rewind was asked for. Takes the next number. */
+void publish_rewound(struct engine *e);
+
 /* Dead-letters e->source. */
 void publish_dead(struct engine *e, enum dead_reason reason, const char *fmt, ...) PRINTF(3, 4);
 

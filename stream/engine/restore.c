@@ -44,6 +44,7 @@ static void get_counters(struct cursor *c, struct engine_counters *n)
 
 static void get_scalars(struct cursor *c, struct engine *e)
 {
+    e->from = get_time(c);
     e->highest = get_time(c);
     e->event_sequence = get_u64(c);
     e->result_number = get_u64(c);
@@ -93,15 +94,21 @@ static void get_devices(struct cursor *c, struct engine *e)
 static void get_pane(struct cursor *c, struct engine *e, struct stream *s, struct key_row *key)
 {
     int64_t start = get_i64(c), bound = get_time(c);
+    uint64_t first = get_u64(c), last = get_u64(c);
     struct row_context context = row_context_of(e);
-    if (c->bad || start < 0 || start > TIME_MAX_MS || start != multiple_below(start, s->grain)) {
+    if (c->bad || first > last || !e->has_last || last > e->last_offset || start < 0 || start > TIME_MAX_MS ||
+        start != multiple_below(start, s->grain)) {
         c->bad = true;
         return;
     }
     for (const struct pane *p = key->panes; p; p = p->next_in_key)
         c->bad |= p->start == start && p->bound == bound && bound == BEFORE; /* time may have been set back twice */
-    if (!c->bad)
-        row_load(&s->layout, pane_new(e, s, key, start, bound)->row, c, &context);
+    if (c->bad)
+        return;
+    struct pane *p = pane_new(e, s, key, start, bound);
+    p->first_offset = first;
+    p->last_offset = last;
+    row_load(&s->layout, p->row, c, &context);
 }
 
 static void get_record(struct cursor *c, struct engine *e, struct stream *s, struct key_row *key)
@@ -132,7 +139,7 @@ static void get_key(struct cursor *c, struct engine *e, struct stream *s)
     if (!c->bad && !table_find(&s->keys, hash, bytes, len) &&
         stream_key_device(s, e->app, bytes, len, e->values, &e->strings, &e->ident_bytes))
         d = device_find(e, e->ident_bytes.data, e->ident_bytes.len);
-    uint32_t panes = get_count(c, 2 * 8);
+    uint32_t panes = get_count(c, 4 * 8);
     if (!d || !panes) {
         c->bad = true;
         return;

@@ -29,6 +29,7 @@ static void put_head(struct buf *b, const struct engine *e)
     put_bytes(b, e->app->text, e->app->text_len);
     put_u32(b, e->version);
     put_u64(b, e->generation);
+    put_i64(b, e->from);
     put_i64(b, e->highest);
     put_u64(b, e->event_sequence);
     put_u64(b, e->result_number);
@@ -73,6 +74,8 @@ static void put_panes(struct buf *b, const struct stream *s, const struct key_ro
     for (const struct pane *p = key->panes; p; p = p->next_in_key) {
         put_i64(b, p->start);
         put_i64(b, p->bound);
+        put_u64(b, p->first_offset);
+        put_u64(b, p->last_offset);
         row_save(&s->layout, p->row, b);
     }
 }

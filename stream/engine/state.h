@@ -25,7 +25,8 @@ struct pane {
     int64_t start;
     int64_t bound; /* windows with an end up to here do not contain it: they were gone when time was set back. Usually
                       BEFORE */
-    char *row;     /* behind this struct */
+    uint64_t first_offset, last_offset; /* of the events in it */
+    char *row;                          /* behind this struct */
 };
 
 /* What cannot be computed again of a window: late events in it, triggers that it fired. */
@@ -137,6 +138,7 @@ struct engine {
     struct app *app;
     uint32_t version;
     uint64_t generation;
+    int64_t from;     /* results of windows that start earlier are not given; BEFORE: all are */
     struct slab slab; /* all of keys, panes, records, devices, producers, held events, cooldowns, floors */
     struct decoder decoder;
     struct stream *streams; /* app->stream_count */

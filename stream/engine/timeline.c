@@ -98,7 +98,9 @@ struct pane *pane_of(struct engine *e, struct stream *s, struct key_row *key, in
             return p;
     }
     *made = true;
-    return pane_new(e, s, key, start, BEFORE);
+    struct pane *p = pane_new(e, s, key, start, BEFORE);
+    p->first_offset = p->last_offset = e->source.offset;
+    return p;
 }
 
 static void pane_free(struct engine *e, const struct stream *s, struct pane *p)

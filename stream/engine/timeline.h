@@ -27,7 +27,8 @@ uint32_t bucket_from(const struct timeline *line, int64_t t);
 
 struct key_row *key_new(struct engine *e, struct stream *s, uint64_t hash, const void *bytes, size_t len,
                         struct device *d);
-/* The pane of a key that begins at start and belongs to all its windows; *made if there was none. */
+/* The pane of a key that begins at start and belongs to all its windows; *made if there was none: it then is of the
+ * event of e->source. */
 struct pane *pane_of(struct engine *e, struct stream *s, struct key_row *key, int64_t start, bool *made);
 /* A new one with this bound (restore). */
 struct pane *pane_new(struct engine *e, struct stream *s, struct key_row *key, int64_t start, int64_t bound);
@@ -36,6 +37,13 @@ struct pane *pane_new(struct engine *e, struct stream *s, struct key_row *key, i
 void bucket_drop_first(struct engine *e, struct stream *s, struct timeline *line, int64_t gone);
 /* Frees every key of a stream with all it has, on all devices. */
 void stream_drop(struct engine *e, struct stream *s);
+
+/* An event at this offset is added. What was held back comes later than its place in the log. */
+static inline void pane_spans(struct pane *p, uint64_t offset)
+{
+    p->first_offset = offset < p->first_offset ? offset : p->first_offset;
+    p->last_offset = offset > p->last_offset ? offset : p->last_offset;
+}
 
 struct window_record *record_find(const struct key_row *key, int64_t end);
 struct window_record *record_new(struct engine *e, const struct stream *s, struct key_row *key, int64_t end);

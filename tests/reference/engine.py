@@ -29,6 +29,7 @@ class Message:
     type: str = None
     user_id: str = None
     csv_header: list = None            # the body is one line of CSV with this header
+    set_aside: bool = False            # it is not to be read
 
 
 @dataclass
@@ -130,7 +131,9 @@ class Engine:
         """Takes one message; gives what is published because of it, in order."""
         self.out = []
         kind = message.type or ''
-        if kind.startswith('belltower.'):
+        if message.set_aside:
+            self.dead('poison', message.offset, 0, message.body)
+        elif kind.startswith('belltower.'):
             self.control(message, kind[len('belltower.'):])
         else:
             self.event_message(message)
@@ -263,7 +266,7 @@ class Engine:
                 end = start + stream.size
                 window = Window(stream.name, key, event.device, start, end, clock.has_passed(end))
                 self.windows[stream.name, key, start] = window
-            window.events.append(event.fields)
+            window.events.append(event)
             if window.closed:                  # "`revision` is the number of late events in that result"
                 window.revision += 1
                 window.changed = True
@@ -319,7 +322,7 @@ class Engine:
         columns = dict(zip(stream.key, window.key))
         for name, node in stream.select:
             columns[name] = expr.evaluate(node, {}, lambda call: expr.aggregate_value(
-                call, window.events, self.app.limits['distinct']))
+                call, [e.fields for e in window.events], self.app.limits['distinct']))
         body = dict(columns)
         body.update(tenant_id=self.app.tenant, stream=stream.name,
                     window_start=values.format_time(window.start),
@@ -335,7 +338,8 @@ class Engine:
         self.out.append({
             'kind': 'result', 'message_id': '%s:%s:%d:%d.%d' % (
                 stream.name, key_hash, window.start, self.generation, window.revision),
-            'number': self.number, 'fired': [t.name for t in fired], 'body': body})
+            'number': self.number, 'first_offset': min(e.offset for e in window.events),
+            'last_offset': max(e.offset for e in window.events), 'fired': [t.name for t in fired], 'body': body})
 
     def fires(self, trigger, window, columns):
         """9: "at most once per (trigger, key, window), and with `cooldown` > 0 not for a window end below
@@ -380,6 +384,8 @@ class Engine:
                 self.end_tick()
             elif name == 'time':
                 self.time(self.time_in(self.control_body(message)))
+            elif name == 'rewind':
+                self.rewind(self.int_in(self.control_body(message), 'generation'))
             elif name == 'version':
                 self.new_version(self.control_body(message))
             else:
@@ -483,6 +489,14 @@ class Engine:
     def forget_cooldowns(self, which):
         self.cooldowns = {(trigger, key): (end, device) for (trigger, key), (end, device)
                           in self.cooldowns.items() if not which(trigger, device)}
+
+    # -- rewinds
+
+    def rewind(self, generation):
+        """Of this generation, it takes the next number; of another it does nothing."""
+        if generation == self.generation:
+            self.number += 1
+            self.out.append({'kind': 'rewound', 'number': self.number})
 
     # -- versions
 

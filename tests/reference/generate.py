@@ -337,7 +337,8 @@ class LogMaker:
         self.disorder = rnd.choice([0, 2000, 10000, 40000])
         self.step = rnd.choice([200, 1000, 3000, 10000])
         self.chance = {name: rnd.choice([0, 0, 1, 2]) for name in
-                       ('broken', 'wrong', 'tick', 'end', 'time', 'version', 'forged', 'burst', 'false_time', 'stray')}
+                       ('broken', 'wrong', 'tick', 'end', 'time', 'version', 'forged', 'burst', 'false_time', 'stray', 'rewind')}
+        self.poison = rnd.choice([0] * 9 + [0.05])
         self.plain_values = rnd.random() < 0.4
         self.with_ids = rnd.random() < 0.4
         self.per_message = rnd.choice([1, 1, 2, 4])
@@ -370,6 +371,8 @@ class LogMaker:
         except ValueError:
             message['body_base64'] = base64.b64encode(raw).decode()
         message.update(extra)
+        if self.r.random() < self.poison:
+            message['set_aside'] = True
         self.messages.append(message)
         kind = extra.get('type', '')
         if kind != 'belltower.tick':
@@ -627,6 +630,11 @@ class LogMaker:
         self.control('time', {'highest': highest} if r.random() < 0.95 else r.choice(
             [{}, {'highest': -1}, {'highest': 253402300800000}, {'highest': 1.5}, 'x']), API)
 
+    def rewind(self):
+        r = self.r
+        self.control('rewind', {'generation': r.choice([1, 1, 2, 0])} if r.random() < 0.9 else r.choice(
+            [{}, {'generation': -1}, 'x']), API)
+
     def false_time(self):
         """A broken clock, and later perhaps the API's correction."""
         r = self.r
@@ -653,7 +661,7 @@ class LogMaker:
 
     def forged(self):
         r = self.r
-        name = r.choice(['tick', 'end', 'time', 'version', 'other', ''])
+        name = r.choice(['tick', 'end', 'time', 'version', 'rewind', 'other', ''])
         user = r.choice([API if name == 'tick' else WORKER, 'acme', WORKER + 'x', 'belltower-worker-other', ''])
         extra = {'message_id': 'p:1'} if r.random() < 0.3 else {}
         body = r.choice(['{"highest":0,"offset":%d}' % (self.last_offset or 0), '{}', 'not json', ''])

@@ -1,7 +1,7 @@
 """The same events in other messages: "How a log is cut into messages changes no final result".
 
 What may legally differ is taken out first: `ahead` (it counts messages), the limits of bytes, sequences,
-ticks (they name offsets), forged messages, and values that are not JSON (one breaks a whole array) or are arrays
+ticks (they name offsets), forged messages, those set aside, and values that are not JSON (one breaks a whole array) or are arrays
 (alone in a message they would be its events).
 """
 import json
@@ -24,6 +24,8 @@ def items_of(log):
     for doc in log:
         message = message_from(doc)
         kind = message.type or ''
+        if message.set_aside:
+            continue
         if not kind.startswith('belltower.'):
             for _, raw, value in decode.split(message.body):
                 if value is not NotJson and not isinstance(value, list):

@@ -27,7 +27,8 @@ def read_log(text):
 
 def message_from(doc):
     body = base64.b64decode(doc['body_base64']) if 'body_base64' in doc else doc['body'].encode()
-    return Message(doc['offset'], body, doc.get('message_id'), doc.get('type'), doc.get('user_id'))
+    return Message(doc['offset'], body, doc.get('message_id'), doc.get('type'), doc.get('user_id'),
+                   set_aside=doc.get('set_aside', False))
 
 
 def read_lines(data, is_csv, with_end):

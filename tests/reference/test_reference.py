@@ -286,7 +286,7 @@ class Windows(unittest.TestCase):
     def test_result(self):
         out = run(app(), [Message(0, ev(1, v=2).encode()), Message(1, ev(10).encode())])
         self.assertEqual(json.dumps(out), json.dumps([{
-            'kind': 'result', 'message_id': 's:%s:%d:1.0' % (values.key_hash((1,)), BASE), 'number': 1, 'fired': [],
+            'kind': 'result', 'message_id': 's:%s:%d:1.0' % (values.key_hash((1,)), BASE), 'number': 1, 'first_offset': 0, 'last_offset': 0, 'fired': [],
             'body': {'id': 1, 'n': 1, 'hi': 2.0, 'tenant_id': 'acme', 'stream': 's', 'window_start': '2026-01-01T00:00:00Z',
                      'window_end': '2026-01-01T00:00:10Z', 'revision': 0}}]))
 
