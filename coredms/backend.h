@@ -20,15 +20,24 @@
     CALL(registry_get_app)                                                                                             \
     CALL(registry_app_published)                                                                                       \
     CALL(registry_app_unpublished)                                                                                     \
+    CALL(registry_rewind)                                                                                              \
+    CALL(registry_rewind_published)                                                                                    \
+    CALL(registry_restore)                                                                                             \
     CALL(registry_drop)                                                                                                \
     CALL(coredms_purge)                                                                                                \
     CALL(checkpoint_raise)                                                                                             \
     CALL(checkpoint_head)                                                                                              \
     CALL(checkpoint_load)                                                                                              \
     CALL(checkpoint_save)                                                                                              \
+    CALL(checkpoint_keep)                                                                                              \
+    CALL(checkpoint_kept)                                                                                              \
+    CALL(checkpoint_forget)                                                                                            \
+    CALL(skip_add)                                                                                                     \
+    CALL(skip_list)                                                                                                    \
     CALL(history_raise)                                                                                                \
     CALL(history_source)                                                                                               \
     CALL(history_put)                                                                                                  \
+    CALL(history_withdraw)                                                                                             \
     CALL(history_query)                                                                                                \
     CALL(history_latest)                                                                                               \
     CALL(history_group)                                                                                                \
@@ -45,7 +54,7 @@
     CALL(request_list)                                                                                                 \
     CALL(request_drop)
 
-#define COREDMS_BACKEND_VERSION 1 /* raised with every change of this struct or of a struct of coredms.h */
+#define COREDMS_BACKEND_VERSION 2 /* raised with every change of this struct or of a struct of coredms.h */
 
 struct coredms_backend {
     unsigned version; /* first, so that a module of another build is told apart before anything else is read */

@@ -40,7 +40,9 @@ struct result_row contract_result(const char *stream, const char *key, int64_t w
                                .window_start = window_start,
                                .window_end = window_start + 300000,
                                .body = body,
-                               .body_len = strlen(body)};
+                               .body_len = strlen(body),
+                               .first_offset = -1,
+                               .last_offset = -1};
 }
 
 struct source contract_raise(struct test *t)
@@ -64,9 +66,15 @@ int contract_tests_run(const struct store_under_test *store)
         int (*run)(const char *group);
         const char *what;
     } parts[] = {
-        {contract_registry, "registry"}, {contract_checkpoints, "checkpoints"},
-        {contract_history, "history"},   {contract_group, "grouping"},
-        {contract_runs, "runs"},         {contract_crash, "crashes"},
+        {contract_registry, "registry"},
+        {contract_checkpoints, "checkpoints"},
+        {contract_history, "history"},
+        {contract_group, "grouping"},
+        {contract_runs, "runs"},
+        {contract_crash, "crashes"},
+        {contract_kept, "kept checkpoints"},
+        {contract_withdrawn, "withdrawn results"},
+        {contract_rewind, "rewinds, restoring"},
     };
     int failed = 0;
     under_test = store;

@@ -178,6 +178,30 @@ int registry_app_unpublished(struct coredms *db, const char *tenant, uint32_t *v
     return check_tenant(tenant, err) < 0 ? -1 : db->backend->registry_app_unpublished(db, tenant, version, err);
 }
 
+int registry_rewind(struct coredms *db, const char *tenant, uint64_t expected_generation, struct rewind_row *rewind,
+                    struct err *err)
+{
+    if (check_writes_tenant(db, tenant, err) < 0)
+        return -1;
+    return db->backend->registry_rewind(db, tenant, expected_generation, rewind, err);
+}
+
+int registry_rewind_published(struct coredms *db, const char *tenant, uint64_t generation, struct err *err)
+{
+    if (check_writes_tenant(db, tenant, err) < 0)
+        return -1;
+    return db->backend->registry_rewind_published(db, tenant, generation, err);
+}
+
+int registry_restore(struct coredms *db, const struct tenant_row *row, const struct app_text *texts, struct err *err)
+{
+    if (check_writes_tenant(db, row->tenant, err) < 0)
+        return -1;
+    if (row->generation == 0 || row->generation > INT32_MAX || row->version == 0)
+        return err_set(err, ERR_INVALID, "tenant %s: no such generation or version", row->tenant);
+    return db->backend->registry_restore(db, row, texts, err);
+}
+
 int registry_drop(struct coredms *db, const char *tenant, struct err *err)
 {
     return check_writes_tenant(db, tenant, err) < 0 ? -1 : db->backend->registry_drop(db, tenant, err);
@@ -220,6 +244,39 @@ int checkpoint_save(struct coredms *db, const struct checkpoint_head *head, cons
     return db->backend->checkpoint_save(db, head, state, len, err);
 }
 
+int checkpoint_keep(struct coredms *db, uint64_t epoch, uint64_t generation, struct err *err)
+{
+    if (check_writes_own(db, COREDMS_WRITES_STREAM, err) < 0)
+        return -1;
+    return db->backend->checkpoint_keep(db, epoch, generation, err);
+}
+
+int checkpoint_kept(struct coredms *db, struct checkpoint_head **heads, size_t *count, struct err *err)
+{
+    return check_own(db, err) < 0 ? -1 : db->backend->checkpoint_kept(db, heads, count, err);
+}
+
+int checkpoint_forget(struct coredms *db, int64_t before_ms, struct err *err)
+{
+    if (check_writes_own(db, COREDMS_WRITES_STREAM, err) < 0)
+        return -1;
+    return db->backend->checkpoint_forget(db, before_ms, err);
+}
+
+int skip_add(struct coredms *db, const struct skip_row *row, struct err *err)
+{
+    if (check_writes_own(db, COREDMS_WRITES_STREAM, err) < 0)
+        return -1;
+    if ((unsigned)row->reason >= SKIP_REASON_COUNT || row->from < 0 || row->to < row->from)
+        return err_set(err, ERR_INVALID, "skip: no such reason or range of offsets");
+    return db->backend->skip_add(db, row, err);
+}
+
+int skip_list(struct coredms *db, struct skip_row **rows, size_t *count, struct err *err)
+{
+    return check_own(db, err) < 0 ? -1 : db->backend->skip_list(db, rows, count, err);
+}
+
 /* ---- history ---- */
 
 int history_raise(struct coredms *db, uint64_t generation, struct source *source, struct err *err)
@@ -259,12 +316,19 @@ int history_put(struct coredms *db, const struct result_row *rows, size_t count,
     return db->backend->history_put(db, rows, count, source, err);
 }
 
+int history_withdraw(struct coredms *db, int64_t from_ms, const struct source *source, size_t *count, struct err *err)
+{
+    if (check_writes_own(db, COREDMS_WRITES_BATCH, err) < 0)
+        return -1;
+    return db->backend->history_withdraw(db, from_ms, source, count, err);
+}
+
 static int check_filter(const struct history_filter *filter, struct err *err)
 {
     for (size_t i = 0; i < filter->filter_count; i++)
         if (check_column(filter->names[i].name, err) < 0)
             return -1;
-    return check_text("stream", filter->stream, err);
+    return filter->stream ? check_text("stream", filter->stream, err) : 0;
 }
 
 int history_query(struct coredms *db, const struct history_filter *filter, size_t limit, const char *cursor,
@@ -297,7 +361,8 @@ static int check_agg(const struct history_agg *agg, struct err *err)
 int history_group(struct coredms *db, const struct history_group *group, int64_t deadline_mono_ms, group_each *each,
                   void *context, struct err *err)
 {
-    if (check_own(db, err) < 0 || check_filter(&group->filter, err) < 0)
+    if (check_own(db, err) < 0 || check_text("stream", group->filter.stream, err) < 0 ||
+        check_filter(&group->filter, err) < 0)
         return -1;
     for (size_t i = 0; i < group->by_count; i++)
         if (check_column(group->by[i].name, err) < 0)

@@ -9,7 +9,8 @@
  * (disk, or the file system is read-only), ERR_DENIED (permissions, credentials), ERR_FENCED, ERR_NOT_FOUND,
  * ERR_EXISTS, ERR_CONFLICT, ERR_INVALID (an argument, the URI, a cursor; a file that is no database of ours or of a
  * newer version), ERR_UNKNOWN (it may have happened; every write here may be repeated with the same arguments, save
- * that registry_add, registry_add_app and request_add may then meet their own outcome: ERR_EXISTS, ERR_CONFLICT),
+ * that registry_add, registry_add_app, registry_rewind, registry_restore and request_add may then meet their own
+ * outcome: ERR_EXISTS, ERR_CONFLICT),
  * ERR_INTERNAL. On failure nothing has changed, save after ERR_UNKNOWN; outputs are untouched. Texts are UTF-8; times
  * UTC ms; strings given are copied, strings received are freed by the *_free named with the struct. No call is
  * thread-safe on one handle; one handle per thread; handles do not survive fork; callbacks must not use the handle that
@@ -91,8 +92,8 @@ int registry_rewind(struct coredms *db, const char *tenant, uint64_t expected_ge
                     struct err *err) MUSTCHECK;
 int registry_rewind_published(struct coredms *db, const char *tenant, uint64_t generation, struct err *err) MUSTCHECK;
 /* Puts back a tenant from a backup: row as given (generation, version, state, token_hash, rewind, times), with all its
- * app versions texts[0] = version 1 ... texts[row->version - 1]. ERR_EXISTS if there is such a tenant; ERR_CONFLICT if
- * the name has had a higher generation since. */
+ * app versions texts[0] = version 1 ... texts[row->version - 1], of which all above 1 count as not published.
+ * ERR_EXISTS if there is such a tenant; ERR_CONFLICT if the name has had a higher generation since. */
 struct app_text {
     const char *text;
     size_t len;
@@ -142,7 +143,8 @@ int checkpoint_save(struct coredms *db, const struct checkpoint_head *head, cons
                     struct err *err) MUSTCHECK;
 
 /* Kept checkpoints: what a rewind, verify and explain start from. Keeps what the present head names (of this epoch and
- * generation, else ERR_FENCED) until checkpoint_forget, whatever is saved later; keeping it twice changes nothing.
+ * generation, else ERR_FENCED) until checkpoint_forget, whatever is saved later; keeping it twice changes nothing, nor
+ * does keeping a head that names no chunks. A new generation leaves what was kept.
  * Nothing is copied where the store can do without. */
 int checkpoint_keep(struct coredms *db, uint64_t epoch, uint64_t generation, struct err *err) MUSTCHECK;
 /* All kept, oldest first (generation, offset); each is good for checkpoint_load. *heads: the caller's to free, each

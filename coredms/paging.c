@@ -1,8 +1,10 @@
 #include "coredms/paging.h"
 
+#include "base/json.h"
 #include "coredms/backend.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static bool give(const struct result_page *page, size_t count, history_each *each, void *context)
 {
@@ -14,9 +16,58 @@ static bool give(const struct result_page *page, size_t count, history_each *eac
 
 static void go_behind(struct paging *p, const struct result_row *row)
 {
-    free(p->key);
+    paging_end(p);
     p->start = row->window_start;
+    p->stream = mem_strdup(row->stream);
     p->key = mem_strdup(row->key);
+}
+
+/* ---- cursors: of one stream (start, key), of all (start, "<length of the stream> <stream><key>") ---- */
+
+static char *cursor_of(const struct paging *p)
+{
+    if (p->filter->stream)
+        return coredms_cursor_text(p->start, p->key);
+    char *text = mem_printf("%zu %s%s", strlen(p->stream), p->stream, p->key);
+    char *cursor = coredms_cursor_text(p->start, text);
+    free(text);
+    return cursor;
+}
+
+/* Cuts "<length> <stream><key>" into p. */
+static int split(struct paging *p, const char *text, struct err *err)
+{
+    char *end = NULL;
+    unsigned long len = *text >= '0' && *text <= '9' ? strtoul(text, &end, 10) : 0;
+    bool good = end && *end == ' ' && len < strlen(end + 1) && utf8_valid(end + 1, len);
+    if (!good)
+        return err_set(err, ERR_INVALID, "cursor: not one of a listing of all streams; leave it out to begin anew");
+    p->stream = mem_strndup(end + 1, len);
+    p->key = mem_strdup(end + 1 + len);
+    return 0;
+}
+
+int paging_begin(struct paging *p, const char *cursor, struct err *err)
+{
+    char *text;
+    if (!cursor)
+        return 0;
+    if (coredms_cursor_parse(cursor, &p->start, &text, err) < 0)
+        return -1;
+    if (p->filter->stream) {
+        p->key = text;
+        return 0;
+    }
+    int status = split(p, text, err);
+    free(text);
+    return status;
+}
+
+void paging_end(struct paging *p)
+{
+    free(p->stream);
+    free(p->key);
+    p->stream = p->key = NULL;
 }
 
 int paging_query(struct paging *p, size_t limit, char **next, history_each *each, void *context, struct err *err)
@@ -39,13 +90,11 @@ int paging_query(struct paging *p, size_t limit, char **next, history_each *each
             go_behind(p, &page->rows[count - 1]);
         if (more && limit == 0) {
             if (next)
-                *next = coredms_cursor_text(p->start, p->key);
+                *next = cursor_of(p);
             more = false;
         }
         arena_free(&page->arena);
     }
     free(page);
-    free(p->key);
-    p->key = NULL;
     return status;
 }

@@ -16,12 +16,18 @@ struct result_page {
 
 struct paging {
     const struct history_filter *filter;
-    int64_t start; /* rows behind (start, key) */
-    char *key;     /* NULL = from the beginning; freed by paging_query */
+    char *stream; /* rows behind (stream, start, key); the filter's unless that is for all streams */
+    int64_t start;
+    char *key; /* NULL = from the beginning */
     void *store;
     /* Adds at most `limit` rows from there on to the empty page, in order; fewer only at the end. */
     int (*read)(const struct paging *p, size_t limit, struct result_page *page, struct err *err);
 };
+
+/* Puts p, whose filter is set, behind the cursor (NULL: at the beginning). ERR_INVALID; then there is nothing to end.
+ */
+int paging_begin(struct paging *p, const char *cursor, struct err *err) MUSTCHECK;
+void paging_end(struct paging *p);
 
 /* history_query, from where p stands. */
 int paging_query(struct paging *p, size_t limit, char **next, history_each *each, void *context,

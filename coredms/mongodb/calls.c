@@ -166,13 +166,16 @@ int mongo_insert(struct store *s, enum collection in, bson_t *document, struct e
     return good ? 0 : mongo_fail(&error, true, err);
 }
 
-int mongo_update_many(struct store *s, enum collection in, bson_t *selector, bson_t *change, struct err *err)
+int64_t mongo_update_many(struct store *s, enum collection in, bson_t *selector, bson_t *change, struct err *err)
 {
     bson_error_t error;
-    bool good = mongoc_collection_update_many(s->collections[in], selector, change, NULL, NULL, &error);
+    bson_t reply;
+    bool good = mongoc_collection_update_many(s->collections[in], selector, change, NULL, &reply, &error);
+    int64_t matched = good ? get_int(&reply, "matchedCount", 0) : mongo_fail(&error, true, err);
+    bson_destroy(&reply);
     bson_destroy(selector);
     bson_destroy(change);
-    return good ? 0 : mongo_fail(&error, true, err);
+    return matched;
 }
 
 int mongo_delete_many(struct store *s, enum collection in, bson_t *selector, struct err *err)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void read_head(const bson_t *doc, struct checkpoint_head *head)
+void mongo_read_head(const bson_t *doc, struct checkpoint_head *head)
 {
     char *info = get_text(doc, "info");
     *head = (struct checkpoint_head){.epoch = (uint64_t)get_int(doc, "epoch", 0),
@@ -21,6 +21,11 @@ static void read_head(const bson_t *doc, struct checkpoint_head *head)
                                      .lease_ms = get_int(doc, "lease", 0),
                                      .info = info ? info : mem_strdup("{}")};
 }
+
+struct names { /* an array under way */
+    bson_t list;
+    uint32_t count;
+};
 
 /* ---- raising ---- */
 
@@ -51,7 +56,7 @@ int mongodb_checkpoint_raise(struct coredms *db, uint64_t generation, struct che
     bson_destroy(fresh);
     if (status < 0)
         return -1;
-    read_head(doc, head);
+    mongo_read_head(doc, head);
     bson_destroy(doc);
     return 0;
 }
@@ -67,7 +72,7 @@ int mongodb_checkpoint_head(struct coredms *db, struct checkpoint_head *head, st
     int found = mongo_find_one(s, IN_HEADS, doc_id(s->base.tenant, s->base.tenant), NULL, &doc, err);
     if (found <= 0)
         return found < 0 ? -1 : err_set(err, ERR_NOT_FOUND, "checkpoint: not found");
-    read_head(doc, head);
+    mongo_read_head(doc, head);
     bson_destroy(doc);
     return 0;
 }
@@ -130,14 +135,37 @@ static int replace_head(struct store *s, const struct checkpoint_head *h, bool w
     return matched < 0 ? -1 : 0;
 }
 
-/* Chunks that no head names any more. A failure leaves them to the next save. */
+/* $nor of the kept checkpoints' names. */
+static bool except_kept(void *context, const bson_t *doc)
+{
+    struct names *names = context;
+    const char *index;
+    char key[16];
+    bson_t one;
+    bson_uint32_to_string(names->count++, &index, key, sizeof key);
+    bson_append_document_begin(&names->list, index, -1, &one);
+    put_int(&one, "epoch", get_int(doc, "state_epoch", 0));
+    put_int(&one, "number", get_int(doc, "number", 0));
+    bson_append_document_end(&names->list, &one);
+    return true;
+}
+
+/* Chunks that no head names any more, and none that was kept. A failure leaves them to the next save. */
 static void delete_old_chunks(struct store *s, const struct checkpoint_head *h)
 {
     struct err ignored;
+    struct names kept = {.list = BSON_INITIALIZER};
     bson_t *selector = BCON_NEW("tenant", BCON_UTF8(s->base.tenant), "$or", "[", "{", "epoch", "{", "$lt",
                                 BCON_INT64((int64_t)h->epoch), "}", "}", "{", "epoch", BCON_INT64((int64_t)h->epoch),
                                 "number", "{", "$lt", BCON_INT64((int64_t)h->number), "}", "}", "]");
-    if (mongo_delete_many(s, IN_CHUNKS, selector, &ignored) < 0)
+    bool known =
+        mongo_find(s, IN_KEPT, BCON_NEW("tenant", BCON_UTF8(s->base.tenant)), NULL, except_kept, &kept, &ignored) == 0;
+    if (kept.count > 0)
+        bson_append_array(selector, "$nor", -1, &kept.list);
+    bson_destroy(&kept.list);
+    if (!known)
+        bson_destroy(selector);
+    else if (mongo_delete_many(s, IN_CHUNKS, selector, &ignored) < 0)
         return;
 }
 

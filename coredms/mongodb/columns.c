@@ -158,7 +158,7 @@ static bson_t *equals(const char *name, const struct value *v)
 }
 
 /* What lies beyond the years that a date can have is no limit. */
-static void add_range(bson_t *selector, int64_t from, int64_t to)
+void add_range(bson_t *selector, int64_t from, int64_t to)
 {
     bson_t range = BSON_INITIALIZER;
     if (from > -TIME_MAX_MS)
@@ -173,7 +173,10 @@ static void add_range(bson_t *selector, int64_t from, int64_t to)
 void add_filter(bson_t *selector, const struct history_filter *f)
 {
     bson_t all;
-    put_text(selector, "stream", f->stream);
+    if (f->stream)
+        put_text(selector, "stream", f->stream);
+    if (!f->withdrawn)
+        BCON_APPEND(selector, "withdrawn", "{", "$ne", BCON_BOOL(true), "}");
     add_range(selector, f->from, f->to);
     if (f->filter_count == 0)
         return;

@@ -41,7 +41,9 @@ static bool splits(const struct history_agg *agg)
 static bson_t *match_stage(const struct store *s, const struct history_filter *filter)
 {
     bson_t *selector = BCON_NEW("tenant", BCON_UTF8(s->base.tenant));
-    add_filter(selector, filter);
+    struct history_filter standing = *filter;
+    standing.withdrawn = false;
+    add_filter(selector, &standing);
     return wrap("$match", selector);
 }
 
@@ -308,7 +310,8 @@ int mongodb_history_group(struct coredms *db, const struct history_group *group,
     mongoc_collection_t *results =
         mongoc_client_get_collection(client, mongoc_uri_get_database(s->uri), mongo_collection_names[IN_RESULTS]);
     bson_t *pipeline = pipeline_of(s, group);
-    bson_t *opts = BCON_NEW("maxTimeMS", BCON_INT64(left), "allowDiskUse", BCON_BOOL(true));
+    bson_t *opts =
+        BCON_NEW("maxTimeMS", BCON_INT64(left < INT32_MAX ? left : INT32_MAX), "allowDiskUse", BCON_BOOL(true));
     mongoc_cursor_t *cursor = mongoc_collection_aggregate(results, MONGOC_QUERY_NONE, pipeline, opts, NULL);
     int status = read_groups(cursor, &r, err);
     mongoc_cursor_destroy(cursor);

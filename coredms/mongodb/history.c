@@ -46,7 +46,7 @@ static int take_runs_over(struct store *s, uint64_t epoch, struct err *err)
     bson_t *selector = pending_runs(s);
     BCON_APPEND(selector, "epoch", "{", "$lt", BCON_INT64((int64_t)epoch), "}");
     bson_t *change = BCON_NEW("$set", "{", "epoch", BCON_INT64((int64_t)epoch), "}");
-    return mongo_update_many(s, IN_RUNS, selector, change, err);
+    return mongo_update_many(s, IN_RUNS, selector, change, err) < 0 ? -1 : 0;
 }
 
 int mongodb_history_raise(struct coredms *db, uint64_t generation, struct source *source, struct err *err)
@@ -164,6 +164,9 @@ static bson_t *result_fields(const struct result_row *r)
     put_doc(set, "v", &columns);
     bson_destroy(&columns);
     bson_append_utf8(set, "body", -1, r->body, (int)r->body_len);
+    put_int(set, "first_offset", r->first_offset);
+    put_int(set, "last_offset", r->last_offset);
+    put_flag(set, "withdrawn", r->withdrawn);
     return set;
 }
 
@@ -291,13 +294,48 @@ int mongodb_history_put(struct coredms *db, const struct result_row *rows, size_
     return status < 0 ? -1 : put_source(s, source, err);
 }
 
+/* ---- withdrawing ---- */
+
+static int check_source(struct store *s, const struct source *source, struct err *err)
+{
+    bson_t *selector = doc_id(s->base.tenant, s->base.tenant), *doc;
+    put_int(selector, "epoch", source->epoch);
+    put_int(selector, "generation", source->generation);
+    int found = mongo_find_one(s, IN_SOURCES, selector, NULL, &doc, err);
+    bson_destroy(doc);
+    if (found == 0)
+        return err_set(err, ERR_FENCED, "history: epoch %llu has been replaced", (unsigned long long)source->epoch);
+    return found < 0 ? -1 : 0;
+}
+
+/* A worker that was replaced after it had looked withdraws what its successor withdraws too: it had read all that its
+ * generation gave. */
+int mongodb_history_withdraw(struct coredms *db, int64_t from_ms, const struct source *source, size_t *count,
+                             struct err *err)
+{
+    struct store *s = store_of(db);
+    if (store_ready(s, err) < 0 || check_source(s, source, err) < 0)
+        return -1;
+    bson_t *selector =
+        BCON_NEW("tenant", BCON_UTF8(s->base.tenant), "generation", "{", "$lt", BCON_INT64((int64_t)source->generation),
+                 "}", "withdrawn", "{", "$ne", BCON_BOOL(true), "}");
+    add_range(selector, from_ms, INT64_MAX);
+    bson_t *change = BCON_NEW("$set", "{", "withdrawn", BCON_BOOL(true), "}");
+    int64_t matched = mongo_update_many(s, IN_RESULTS, selector, change, err);
+    if (matched < 0)
+        return -1;
+    *count = (size_t)matched;
+    return 0;
+}
+
 int mongodb_history_latest(struct coredms *db, const char *stream, int64_t *window_end, struct err *err)
 {
     struct store *s = store_of(db);
     bson_t *doc;
     if (store_ready(s, err) < 0)
         return -1;
-    bson_t *selector = BCON_NEW("tenant", BCON_UTF8(s->base.tenant), "stream", BCON_UTF8(stream));
+    bson_t *selector = BCON_NEW("tenant", BCON_UTF8(s->base.tenant), "stream", BCON_UTF8(stream), "withdrawn", "{",
+                                "$ne", BCON_BOOL(true), "}");
     bson_t *opts =
         BCON_NEW("sort", "{", "window_end", BCON_INT32(-1), "}", "projection", "{", "window_end", BCON_INT32(1), "}");
     int found = mongo_find_one(s, IN_RESULTS, selector, opts, &doc, err);

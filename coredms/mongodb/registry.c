@@ -13,6 +13,44 @@ static int no_tenant(const char *tenant, struct err *err)
     return err_set(err, ERR_NOT_FOUND, "tenant %s: not found", tenant);
 }
 
+static struct rewind_row read_rewind(const bson_t *doc)
+{
+    bson_iter_t it;
+    bson_t r;
+    const uint8_t *bytes;
+    uint32_t len;
+    if (!bson_iter_init_find(&it, doc, "rewind") || !BSON_ITER_HOLDS_DOCUMENT(&it))
+        return (struct rewind_row){0};
+    bson_iter_document(&it, &len, &bytes);
+    if (!bson_init_static(&r, bytes, len))
+        return (struct rewind_row){0};
+    return (struct rewind_row){.generation = (uint64_t)get_int(&r, "generation", 0),
+                               .to_ms = get_int(&r, "to_ms", 0),
+                               .to_offset = get_int(&r, "to_offset", 0),
+                               .base_epoch = (uint64_t)get_int(&r, "base_epoch", 0),
+                               .base_number = (uint64_t)get_int(&r, "base_number", 0),
+                               .version = (uint32_t)get_int(&r, "version", 0),
+                               .at_ms = get_int(&r, "at", 0),
+                               .log_generation = (uint64_t)get_int(&r, "log_generation", 0),
+                               .published = get_flag(&r, "published")};
+}
+
+static void put_rewind(bson_t *doc, const struct rewind_row *w)
+{
+    bson_t r;
+    bson_append_document_begin(doc, "rewind", -1, &r);
+    put_int(&r, "generation", w->generation);
+    put_int(&r, "to_ms", w->to_ms); /* no date: INT64_MIN is none */
+    put_int(&r, "to_offset", w->to_offset);
+    put_int(&r, "base_epoch", w->base_epoch);
+    put_int(&r, "base_number", w->base_number);
+    put_int(&r, "version", w->version);
+    put_time(&r, "at", w->at_ms);
+    put_int(&r, "log_generation", w->log_generation);
+    put_flag(&r, "published", w->published);
+    bson_append_document_end(doc, &r);
+}
+
 static void read_tenant(const bson_t *doc, struct tenant_row *row)
 {
     *row = (struct tenant_row){.tenant = get_text(doc, "tenant"),
@@ -23,7 +61,8 @@ static void read_tenant(const bson_t *doc, struct tenant_row *row)
                                .version = (uint32_t)get_int(doc, "version", 0),
                                .token_hash = get_text(doc, "token_hash"),
                                .created_ms = get_int(doc, "created", 0),
-                               .changed_ms = get_int(doc, "changed", 0)};
+                               .changed_ms = get_int(doc, "changed", 0),
+                               .rewind = read_rewind(doc)};
 }
 
 /* 1: *doc is the caller's to destroy; 0: there is none. */
@@ -47,21 +86,34 @@ static int next_generation(struct store *s, const char *tenant, uint64_t *genera
     return *generation ? 0 : err_set(err, ERR_INTERNAL, "tenant %s: its generation cannot be read", tenant);
 }
 
-static bson_t *tenant_document(const struct tenant_row *row, uint64_t generation, const char *app, size_t app_len)
+static void put_unpublished(bson_t *doc, uint32_t version)
+{
+    bson_t list;
+    bson_append_array_begin(doc, "unpublished", -1, &list);
+    for (uint32_t v = 2; v <= version; v++) { /* version 1 needs no message */
+        char key[16];
+        const char *index;
+        bson_uint32_to_string(v - 2, &index, key, sizeof key);
+        put_int(&list, index, v);
+    }
+    bson_append_array_end(doc, &list);
+}
+
+static bson_t *tenant_document(const struct tenant_row *row, uint64_t generation, uint32_t version, const char *app,
+                               size_t app_len)
 {
     bson_t *doc = doc_id(row->tenant, row->tenant);
-    bson_t none = BSON_INITIALIZER;
     put_text(doc, "title", row->title);
     put_int(doc, "state", row->state);
     put_flag(doc, "keep_data", row->keep_data);
     put_int(doc, "generation", generation);
-    put_int(doc, "version", 1);
+    put_int(doc, "apps_generation", generation);
+    put_int(doc, "version", version);
     put_text(doc, "token_hash", row->token_hash);
     put_time(doc, "created", row->created_ms);
     put_time(doc, "changed", row->changed_ms);
-    bson_append_array(doc, "unpublished", -1, &none);
+    put_unpublished(doc, version);
     put_bytes_field(doc, "app", app, app_len);
-    bson_destroy(&none);
     return doc;
 }
 
@@ -70,21 +122,23 @@ static int exists(const char *tenant, struct err *err)
     return err_set(err, ERR_EXISTS, "tenant %s: exists", tenant);
 }
 
+static int check_absent(struct store *s, const char *tenant, struct err *err)
+{
+    bson_t *doc;
+    int found = find_tenant(s, tenant, false, &doc, err);
+    bson_destroy(doc);
+    return found ? (found < 0 ? -1 : exists(tenant, err)) : 0;
+}
+
 int mongodb_registry_add(struct coredms *db, struct tenant_row *row, const char *app_text, size_t app_len,
                          struct err *err)
 {
     struct store *s = store_of(db);
-    bson_t *doc;
     uint64_t generation;
-    if (store_ready(s, err) < 0)
+    if (store_ready(s, err) < 0 || check_absent(s, row->tenant, err) < 0 ||
+        next_generation(s, row->tenant, &generation, err) < 0)
         return -1;
-    int found = find_tenant(s, row->tenant, false, &doc, err);
-    bson_destroy(doc);
-    if (found)
-        return found < 0 ? -1 : exists(row->tenant, err);
-    if (next_generation(s, row->tenant, &generation, err) < 0)
-        return -1;
-    if (mongo_insert(s, IN_TENANTS, tenant_document(row, generation, app_text, app_len), err) < 0)
+    if (mongo_insert(s, IN_TENANTS, tenant_document(row, generation, 1, app_text, app_len), err) < 0)
         return err->code == ERR_EXISTS ? exists(row->tenant, err) : -1;
     row->generation = generation;
     row->version = 1;
@@ -195,18 +249,22 @@ int mongodb_registry_set_token(struct coredms *db, const char *tenant, const cha
 
 /* ---- app versions ---- */
 
+/* That names the texts of the tenant's versions: with which it was onboarded or restored, whatever rewinds came since.
+ */
+static int64_t apps_generation(const bson_t *doc)
+{
+    return get_int(doc, "apps_generation", get_int(doc, "generation", 0));
+}
+
 /* free() */
 static char *app_id(const char *tenant, int64_t generation, int64_t version)
 {
     return mem_printf("%s|%lld|%lld", tenant, (long long)generation, (long long)version);
 }
 
-/* Copies the present text to `apps`, before the tenant's document loses it. */
-static int keep_present_app(struct store *s, const char *tenant, const bson_t *doc, struct err *err)
+static int put_app(struct store *s, const char *tenant, int64_t generation, int64_t version, const char *text,
+                   size_t len, struct err *err)
 {
-    size_t len;
-    const char *text = get_binary(doc, "app", &len);
-    int64_t generation = get_int(doc, "generation", 0), version = get_int(doc, "version", 0);
     char *id = app_id(tenant, generation, version);
     bson_t *set = bson_new();
     put_int(set, "generation", generation);
@@ -215,6 +273,14 @@ static int keep_present_app(struct store *s, const char *tenant, const bson_t *d
     int matched = mongo_upsert_one(s, IN_APPS, doc_id(tenant, id), wrap("$set", set), err);
     free(id);
     return matched < 0 ? -1 : 0;
+}
+
+/* Copies the present text to `apps`, before the tenant's document loses it. */
+static int keep_present_app(struct store *s, const char *tenant, const bson_t *doc, struct err *err)
+{
+    size_t len;
+    const char *text = get_binary(doc, "app", &len);
+    return put_app(s, tenant, apps_generation(doc), get_int(doc, "version", 0), text, len, err);
 }
 
 static int replace_app(struct store *s, const char *tenant, const bson_t *doc, const char *title, const char *text,
@@ -289,7 +355,7 @@ int mongodb_registry_get_app(struct coredms *db, const char *tenant, uint32_t ve
     if (version == 0 || version == present) {
         version = present;
         give_app(doc, "app", text, len);
-    } else if ((found = old_app(s, tenant, get_int(doc, "generation", 0), version, &old, err)) > 0) {
+    } else if ((found = old_app(s, tenant, apps_generation(doc), version, &old, err)) > 0) {
         give_app(old, "text", text, len);
     }
     bson_destroy(old);
@@ -337,6 +403,111 @@ int mongodb_registry_app_unpublished(struct coredms *db, const char *tenant, uin
         return -1;
     *version = found ? lowest(doc, "unpublished") : 0;
     bson_destroy(doc);
+    return 0;
+}
+
+/* ---- rewinds ---- */
+
+/* The tenant's document as it must be for a rewind; the caller's to destroy. */
+static int check_rewind(struct store *s, const char *tenant, uint64_t expected, bson_t **doc, struct err *err)
+{
+    int found = find_tenant(s, tenant, false, doc, err);
+    if (found <= 0)
+        return found < 0 ? -1 : no_tenant(tenant, err);
+    int64_t state = get_int(*doc, "state", TENANT_CREATING), now = get_int(*doc, "generation", 0);
+    if ((state == TENANT_RUNNING || state == TENANT_PAUSED) && (uint64_t)now == expected)
+        return 0;
+    bson_destroy(*doc);
+    if ((uint64_t)now == expected)
+        return err_set(err, ERR_CONFLICT, "tenant %s: is being set up or removed", tenant);
+    return err_set(err, ERR_CONFLICT, "tenant %s: has generation %lld now, not %llu", tenant, (long long)now,
+                   (unsigned long long)expected);
+}
+
+static int replace_generation(struct store *s, const char *tenant, const bson_t *doc, const struct rewind_row *rewind,
+                              struct err *err)
+{
+    bson_t *selector = doc_id(tenant, tenant), *set = changed_now();
+    put_int(selector, "generation", get_int(doc, "generation", 0));
+    BCON_APPEND(selector, "state", "{", "$in", "[", BCON_INT64(TENANT_RUNNING), BCON_INT64(TENANT_PAUSED), "]", "}");
+    put_int(set, "generation", rewind->generation);
+    put_int(set, "apps_generation", apps_generation(doc));
+    put_rewind(set, rewind);
+    int matched = mongo_update_one(s, IN_TENANTS, selector, wrap("$set", set), err);
+    if (matched == 0)
+        return refused(s, tenant, "was changed meanwhile", err);
+    return matched < 0 ? -1 : 0;
+}
+
+int mongodb_registry_rewind(struct coredms *db, const char *tenant, uint64_t expected_generation,
+                            struct rewind_row *rewind, struct err *err)
+{
+    struct store *s = store_of(db);
+    struct rewind_row begun = *rewind;
+    bson_t *doc;
+    begun.published = false;
+    if (store_ready(s, err) < 0 || check_rewind(s, tenant, expected_generation, &doc, err) < 0)
+        return -1;
+    int status = next_generation(s, tenant, &begun.generation, err);
+    if (status == 0)
+        status = replace_generation(s, tenant, doc, &begun, err);
+    bson_destroy(doc);
+    if (status == 0)
+        *rewind = begun;
+    return status;
+}
+
+int mongodb_registry_rewind_published(struct coredms *db, const char *tenant, uint64_t generation, struct err *err)
+{
+    struct store *s = store_of(db);
+    if (store_ready(s, err) < 0)
+        return -1;
+    bson_t *selector = doc_id(tenant, tenant);
+    put_int(selector, "rewind.generation", generation);
+    bson_t *change = BCON_NEW("$set", "{", "rewind.published", BCON_BOOL(true), "}");
+    int matched = mongo_update_one(s, IN_TENANTS, selector, change, err);
+    if (matched == 0)
+        return err_set(err, ERR_NOT_FOUND, "tenant %s: has no rewind that began generation %llu", tenant,
+                       (unsigned long long)generation);
+    return matched < 0 ? -1 : 0;
+}
+
+/* ---- restoring ---- */
+
+/* The name's generation becomes the row's, unless it is higher. */
+static int restore_generation(struct store *s, const struct tenant_row *row, struct err *err)
+{
+    bson_t *selector = doc_id(row->tenant, row->tenant);
+    BCON_APPEND(selector, "generation", "{", "$lte", BCON_INT64((int64_t)row->generation), "}");
+    bson_t *change = BCON_NEW("$set", "{", "generation", BCON_INT64((int64_t)row->generation), "}");
+    if (mongo_upsert_one(s, IN_GENERATIONS, selector, change, err) >= 0)
+        return 0;
+    if (err->code != ERR_EXISTS)
+        return -1;
+    return err_set(err, ERR_CONFLICT, "tenant %s: the name has had a generation above %llu since", row->tenant,
+                   (unsigned long long)row->generation);
+}
+
+static bson_t *restored_document(const struct tenant_row *row, const struct app_text *present)
+{
+    bson_t *doc = tenant_document(row, row->generation, row->version, present->text, present->len);
+    if (row->rewind.generation > 0)
+        put_rewind(doc, &row->rewind);
+    return doc;
+}
+
+/* The older texts first: the tenant's document, which comes last, is what makes them be there. */
+int mongodb_registry_restore(struct coredms *db, const struct tenant_row *row, const struct app_text *texts,
+                             struct err *err)
+{
+    struct store *s = store_of(db);
+    if (store_ready(s, err) < 0 || check_absent(s, row->tenant, err) < 0 || restore_generation(s, row, err) < 0)
+        return -1;
+    for (uint32_t i = 0; i + 1 < row->version; i++)
+        if (put_app(s, row->tenant, (int64_t)row->generation, i + 1, texts[i].text, texts[i].len, err) < 0)
+            return -1;
+    if (mongo_insert(s, IN_TENANTS, restored_document(row, &texts[row->version - 1]), err) < 0)
+        return err->code == ERR_EXISTS ? exists(row->tenant, err) : -1;
     return 0;
 }
 

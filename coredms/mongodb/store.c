@@ -170,8 +170,8 @@ int mongodb_coredms_idle(struct coredms *db, struct err *err)
 int mongodb_coredms_purge(struct coredms *db, const char *tenant, struct err *err)
 {
     /* The heads and the source go first: what they no longer name is not found. */
-    static const enum collection order[] = {IN_HEADS, IN_SOURCES, IN_CHUNKS,   IN_RESULTS,
-                                            IN_RUNS,  IN_REPORTS, IN_SCHEDULES};
+    static const enum collection order[] = {IN_HEADS,   IN_SOURCES, IN_KEPT,    IN_SKIPS,    IN_CHUNKS,
+                                            IN_RESULTS, IN_RUNS,    IN_REPORTS, IN_SCHEDULES};
     struct store *s = store_of(db);
     if (store_ready(s, err) < 0)
         return -1;

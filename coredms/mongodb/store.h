@@ -20,6 +20,8 @@ enum collection {
     IN_APPS,
     IN_HEADS,
     IN_CHUNKS,
+    IN_KEPT,
+    IN_SKIPS,
     IN_SOURCES,
     IN_RESULTS,
     IN_RUNS,
@@ -96,7 +98,9 @@ int mongo_find_and_update(struct store *s, enum collection in, bson_t *selector,
                           bson_t **doc, struct err *err) MUSTCHECK;
 /* ERR_EXISTS if its _id is taken. */
 int mongo_insert(struct store *s, enum collection in, bson_t *document, struct err *err) MUSTCHECK;
-int mongo_update_many(struct store *s, enum collection in, bson_t *selector, bson_t *update, struct err *err) MUSTCHECK;
+/* Returns how many documents matched, -1 on failure. */
+int64_t mongo_update_many(struct store *s, enum collection in, bson_t *selector, bson_t *update,
+                          struct err *err) MUSTCHECK;
 int mongo_delete_many(struct store *s, enum collection in, bson_t *selector, struct err *err) MUSTCHECK;
 /* Deletes at most limit documents, in bounded steps, so that no single call takes long. */
 int mongo_delete_some(struct store *s, enum collection in, bson_t *selector, size_t limit, size_t *gone,
@@ -117,6 +121,9 @@ struct raising {
 /* Adds 1 to the epoch of the tenant's document; *doc is what it then is, the caller's to destroy. ERR_FENCED for one of
  * a higher generation. */
 int mongo_raise(struct store *s, const struct raising *raising, bson_t **doc, struct err *err) MUSTCHECK;
+
+/* Of a checkpoint, the present one or a kept one. */
+void mongo_read_head(const bson_t *doc, struct checkpoint_head *head);
 
 /* Which runs are under way: queued, running, or done and not published. */
 bson_t *pending_runs(const struct store *s);
@@ -142,6 +149,8 @@ int parts_get(struct store *s, enum collection in, bson_t *selector, size_t coun
 void columns_of_body(const char *body, size_t len, bson_t *out);
 /* An expression for the column as declared, or null. */
 bson_t *column_expression(const char *name, enum value_type type);
+/* Windows that start in [from, to). */
+void add_range(bson_t *selector, int64_t from, int64_t to);
 /* Adds the conditions of a filter to a selector. */
 void add_filter(bson_t *selector, const struct history_filter *filter);
 

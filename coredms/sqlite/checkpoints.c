@@ -3,6 +3,8 @@
 
 #include "base/mem.h"
 
+#include <stdlib.h>
+
 #define HEAD_COLUMNS                                                                                                   \
     "epoch, number, state_epoch, generation, chunk_count, bytes, offset, message_hash, saved_ms, lease_ms, info"
 
@@ -40,13 +42,22 @@ struct raising {
     struct checkpoint_head head;
 };
 
+/* Those that nothing names any more. */
+static int delete_old_chunks(struct connection *c, struct err *err)
+{
+    return sql_run(c,
+                   "DELETE FROM chunks WHERE NOT EXISTS(SELECT 1 FROM head h WHERE h.state_epoch = chunks.epoch"
+                   " AND h.number = chunks.number) AND NOT EXISTS(SELECT 1 FROM kept k"
+                   " WHERE k.state_epoch = chunks.epoch AND k.number = chunks.number)",
+                   NULL, 0, err);
+}
+
 static int begin_head(struct connection *c, uint64_t epoch, uint64_t generation, struct err *err)
 {
-    if (sql_run(c, "DELETE FROM chunks", NULL, 0, err) < 0)
+    if (sql_run(c, "INSERT OR REPLACE INTO head(one, " HEAD_COLUMNS ") VALUES(1, ?, 0, 0, ?, 0, 0, -1, 0, 0, 0, '{}')",
+                ARGS(arg_int((int64_t)epoch), arg_int((int64_t)generation)), err) < 0)
         return -1;
-    return sql_run(c,
-                   "INSERT OR REPLACE INTO head(one, " HEAD_COLUMNS ") VALUES(1, ?, 0, 0, ?, 0, 0, -1, 0, 0, 0, '{}')",
-                   ARGS(arg_int((int64_t)epoch), arg_int((int64_t)generation)), err);
+    return delete_old_chunks(c, err);
 }
 
 static int raise_epoch(struct connection *c, void *context, struct err *err)
@@ -146,8 +157,7 @@ static int put_chunks(struct connection *c, const struct saving *s, struct err *
                 err) < 0)
             return -1;
     }
-    return sql_run(c, "DELETE FROM chunks WHERE epoch <> ? OR number <> ?",
-                   ARGS(arg_int((int64_t)h->epoch), arg_int((int64_t)h->number)), err);
+    return delete_old_chunks(c, err);
 }
 
 static int update_head(struct connection *c, const struct checkpoint_head *h, struct err *err)
@@ -185,4 +195,125 @@ int sqlite_checkpoint_save(struct coredms *db, const struct checkpoint_head *hea
     struct connection *c;
     struct saving s = {head, state, len};
     return store_connection(store_of(db), DB_STREAM, &c, err) < 0 ? -1 : sql_transaction(c, save, &s, err);
+}
+
+/* ---- kept ---- */
+
+struct keeping {
+    uint64_t epoch, generation;
+};
+
+/* A head that names no chunks is where every log begins: there is nothing to keep. */
+static int keep(struct connection *c, void *context, struct err *err)
+{
+    const struct keeping *k = context;
+    int64_t ours;
+    if (sql_int(c, "SELECT count(*) FROM head WHERE epoch = ? AND generation = ?",
+                ARGS(arg_int((int64_t)k->epoch), arg_int((int64_t)k->generation)), 0, &ours, err) < 0)
+        return -1;
+    if (!ours)
+        return err_set(err, ERR_FENCED, "checkpoint: epoch %llu has been replaced", (unsigned long long)k->epoch);
+    return sql_run(c,
+                   "INSERT INTO kept(" HEAD_COLUMNS ") SELECT " HEAD_COLUMNS
+                   " FROM head WHERE chunk_count > 0 ON CONFLICT DO NOTHING",
+                   NULL, 0, err);
+}
+
+int sqlite_checkpoint_keep(struct coredms *db, uint64_t epoch, uint64_t generation, struct err *err)
+{
+    struct connection *c;
+    struct keeping k = {epoch, generation};
+    return store_connection(store_of(db), DB_STREAM, &c, err) < 0 ? -1 : sql_transaction(c, keep, &k, err);
+}
+
+int sqlite_checkpoint_kept(struct coredms *db, struct checkpoint_head **heads, size_t *count, struct err *err)
+{
+    struct connection *c;
+    sqlite3_stmt *stmt;
+    struct checkpoint_head *list = mem_alloc(0);
+    size_t n = 0;
+    int more = store_connection(store_of(db), DB_STREAM, &c, err);
+    if (more == 0 && c)
+        more = sql_first(c, "SELECT " HEAD_COLUMNS " FROM kept ORDER BY generation, offset, state_epoch, number", NULL,
+                         0, &stmt, err);
+    for (; more > 0; more = sql_step(c, stmt, err)) {
+        list = mem_resize(list, n + 1, sizeof *list);
+        read_head(stmt, &list[n++]);
+    }
+    if (more < 0) {
+        for (size_t i = 0; i < n; i++)
+            checkpoint_head_free(&list[i]);
+        free(list);
+        return -1;
+    }
+    *heads = list;
+    *count = n;
+    return 0;
+}
+
+static int forget(struct connection *c, void *context, struct err *err)
+{
+    const int64_t *before = context;
+    if (sql_run(
+            c,
+            "DELETE FROM kept WHERE saved_ms < ?1 AND (state_epoch, number) <> (SELECT state_epoch, number FROM kept"
+            " WHERE saved_ms < ?1 ORDER BY saved_ms DESC, generation DESC, offset DESC, state_epoch DESC,"
+            " number DESC LIMIT 1)",
+            ARGS(arg_int(*before)), err) < 0)
+        return -1;
+    return delete_old_chunks(c, err);
+}
+
+int sqlite_checkpoint_forget(struct coredms *db, int64_t before_ms, struct err *err)
+{
+    struct connection *c;
+    return store_connection(store_of(db), DB_STREAM, &c, err) < 0 ? -1 : sql_transaction(c, forget, &before_ms, err);
+}
+
+/* ---- skipped offsets ---- */
+
+static int add_skip(struct connection *c, void *context, struct err *err)
+{
+    const struct skip_row *r = context;
+    return sql_run(
+        c,
+        "INSERT INTO skips(generation, \"from\", \"to\", reason, at_ms) VALUES(?, ?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
+        ARGS(arg_int((int64_t)r->generation), arg_int(r->from), arg_int(r->to), arg_int(r->reason), arg_int(r->at_ms)),
+        err);
+}
+
+int sqlite_skip_add(struct coredms *db, const struct skip_row *row, struct err *err)
+{
+    struct connection *c;
+    return store_connection(store_of(db), DB_STREAM, &c, err) < 0 ? -1 : sql_transaction(c, add_skip, (void *)row, err);
+}
+
+int sqlite_skip_list(struct coredms *db, struct skip_row **rows, size_t *count, struct err *err)
+{
+    struct connection *c;
+    sqlite3_stmt *stmt;
+    struct skip_row *list = mem_alloc(0);
+    size_t n = 0;
+    int more = store_connection(store_of(db), DB_STREAM, &c, err);
+    if (more == 0 && c)
+        more = sql_first(c,
+                         "SELECT generation, \"from\", \"to\", reason, at_ms FROM skips"
+                         " ORDER BY generation, \"from\", \"to\"",
+                         NULL, 0, &stmt, err);
+    for (; more > 0; more = sql_step(c, stmt, err)) {
+        list = mem_resize(list, n + 1, sizeof *list);
+        list[n++] = (struct skip_row){.generation = (uint64_t)sqlite3_column_int64(stmt, 0),
+                                      .from = sqlite3_column_int64(stmt, 1),
+                                      .to = sqlite3_column_int64(stmt, 2),
+                                      .reason = (enum skip_reason)sqlite3_column_int(stmt, 3),
+                                      .at_ms = sqlite3_column_int64(stmt, 4)};
+    }
+    if (more < 0) {
+        free(list);
+        return -1;
+    }
+    *rows = list;
+    *count = n;
+    return 0;
 }

@@ -73,7 +73,8 @@ static void add_list(struct grouping *g, const char *what, size_t count)
 
 static void add_filter(struct grouping *g, const struct history_filter *f)
 {
-    buf_add_str(&g->sql, " FROM results WHERE stream = ? AND window_start >= ? AND window_start < ?");
+    buf_add_str(&g->sql, " FROM results WHERE stream = ? AND window_start >= ? AND window_start < ?"
+                         " AND withdrawn = 0");
     add_arg(g, arg_text(f->stream));
     add_arg(g, arg_int(f->from));
     add_arg(g, arg_int(f->to));

@@ -7,6 +7,13 @@
 #include <stdlib.h>
 
 #define TENANT_COLUMNS "tenant, title, state, keep_data, generation, version, token_hash, created_ms, changed_ms"
+#define REWIND_COLUMNS                                                                                                 \
+    "rewind_generation, rewind_to_ms, rewind_to_offset, rewind_base_epoch, rewind_base_number, rewind_version, "       \
+    "rewind_at_ms, rewind_log_generation, rewind_published"
+#define REWIND_ARGS(w)                                                                                                 \
+    arg_int((int64_t)(w)->generation), arg_int((w)->to_ms), arg_int((w)->to_offset),                                   \
+        arg_int((int64_t)(w)->base_epoch), arg_int((int64_t)(w)->base_number), arg_int((w)->version),                  \
+        arg_int((w)->at_ms), arg_int((int64_t)(w)->log_generation), arg_int((w)->published)
 
 static int writer(struct coredms *db, struct connection **c, struct err *err)
 {
@@ -16,6 +23,20 @@ static int writer(struct coredms *db, struct connection **c, struct err *err)
 static int no_tenant(const char *tenant, struct err *err)
 {
     return err_set(err, ERR_NOT_FOUND, "tenant %s: not found", tenant);
+}
+
+/* REWIND_COLUMNS beginning at column `first`. */
+static struct rewind_row read_rewind(sqlite3_stmt *stmt, int first)
+{
+    return (struct rewind_row){.generation = (uint64_t)sqlite3_column_int64(stmt, first),
+                               .to_ms = sqlite3_column_int64(stmt, first + 1),
+                               .to_offset = sqlite3_column_int64(stmt, first + 2),
+                               .base_epoch = (uint64_t)sqlite3_column_int64(stmt, first + 3),
+                               .base_number = (uint64_t)sqlite3_column_int64(stmt, first + 4),
+                               .version = (uint32_t)sqlite3_column_int64(stmt, first + 5),
+                               .at_ms = sqlite3_column_int64(stmt, first + 6),
+                               .log_generation = (uint64_t)sqlite3_column_int64(stmt, first + 7),
+                               .published = sqlite3_column_int(stmt, first + 8) != 0};
 }
 
 static void read_tenant(sqlite3_stmt *stmt, struct tenant_row *row)
@@ -28,7 +49,8 @@ static void read_tenant(sqlite3_stmt *stmt, struct tenant_row *row)
                                .version = (uint32_t)sqlite3_column_int64(stmt, 5),
                                .token_hash = sql_text(stmt, 6),
                                .created_ms = sqlite3_column_int64(stmt, 7),
-                               .changed_ms = sqlite3_column_int64(stmt, 8)};
+                               .changed_ms = sqlite3_column_int64(stmt, 8),
+                               .rewind = read_rewind(stmt, 9)};
 }
 
 /* ---- adding ---- */
@@ -100,8 +122,8 @@ int sqlite_registry_get(struct coredms *db, const char *tenant, struct tenant_ro
         return -1;
     if (!c)
         return no_tenant(tenant, err);
-    int found =
-        sql_first(c, "SELECT " TENANT_COLUMNS " FROM tenants WHERE tenant = ?", ARGS(arg_text(tenant)), &stmt, err);
+    int found = sql_first(c, "SELECT " TENANT_COLUMNS ", " REWIND_COLUMNS " FROM tenants WHERE tenant = ?",
+                          ARGS(arg_text(tenant)), &stmt, err);
     if (found <= 0)
         return found < 0 ? -1 : no_tenant(tenant, err);
     read_tenant(stmt, row);
@@ -126,7 +148,8 @@ int sqlite_registry_list(struct coredms *db, struct tenant_row **rows, size_t *c
     if (store_connection(store_of(db), DB_REGISTRY, &c, err) < 0)
         return -1;
     if (c)
-        more = sql_first(c, "SELECT " TENANT_COLUMNS " FROM tenants ORDER BY tenant", NULL, 0, &stmt, err);
+        more = sql_first(c, "SELECT " TENANT_COLUMNS ", " REWIND_COLUMNS " FROM tenants ORDER BY tenant", NULL, 0,
+                         &stmt, err);
     for (; more > 0; more = sql_step(c, stmt, err)) {
         if (n == cap)
             list = mem_resize(list, cap = cap ? 2 * cap : 16, sizeof *list);
@@ -291,6 +314,132 @@ int sqlite_registry_app_unpublished(struct coredms *db, const char *tenant, uint
         return -1;
     *version = (uint32_t)found;
     return 0;
+}
+
+/* ---- rewinds ---- */
+
+struct rewinding {
+    const char *tenant;
+    uint64_t expected;
+    struct rewind_row rewind;
+};
+
+static int check_rewind(struct connection *c, const struct rewinding *w, struct err *err)
+{
+    int64_t state, now;
+    if (state_of(c, w->tenant, &state, err) < 0 ||
+        sql_int(c, "SELECT generation FROM tenants WHERE tenant = ?", ARGS(arg_text(w->tenant)), 0, &now, err) < 0)
+        return -1;
+    if (state < 0)
+        return no_tenant(w->tenant, err);
+    if (state != TENANT_RUNNING && state != TENANT_PAUSED)
+        return err_set(err, ERR_CONFLICT, "tenant %s: is being set up or removed", w->tenant);
+    if ((uint64_t)now != w->expected)
+        return err_set(err, ERR_CONFLICT, "tenant %s: has generation %lld now, not %llu", w->tenant, (long long)now,
+                       (unsigned long long)w->expected);
+    return 0;
+}
+
+static int begin_rewind(struct connection *c, void *context, struct err *err)
+{
+    struct rewinding *w = context;
+    int64_t generation;
+    if (check_rewind(c, w, err) < 0 || next_generation(c, w->tenant, &generation, err) < 0)
+        return -1;
+    w->rewind.generation = (uint64_t)generation;
+    return sql_run(c,
+                   "UPDATE tenants SET (" REWIND_COLUMNS ", generation, changed_ms) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                   " WHERE tenant = ?",
+                   ARGS(REWIND_ARGS(&w->rewind), arg_int(generation), arg_int(clock_wall_ms()), arg_text(w->tenant)),
+                   err);
+}
+
+int sqlite_registry_rewind(struct coredms *db, const char *tenant, uint64_t expected_generation,
+                           struct rewind_row *rewind, struct err *err)
+{
+    struct connection *c;
+    struct rewinding w = {tenant, expected_generation, *rewind};
+    w.rewind.published = false;
+    if (writer(db, &c, err) < 0 || sql_transaction(c, begin_rewind, &w, err) < 0)
+        return -1;
+    *rewind = w.rewind;
+    return 0;
+}
+
+struct generation_of {
+    const char *tenant;
+    uint64_t generation;
+};
+
+static int mark_rewind(struct connection *c, void *context, struct err *err)
+{
+    const struct generation_of *g = context;
+    if (sql_run(c, "UPDATE tenants SET rewind_published = 1 WHERE tenant = ? AND rewind_generation = ?",
+                ARGS(arg_text(g->tenant), arg_int((int64_t)g->generation)), err) < 0)
+        return -1;
+    if (sqlite3_changes(c->db) == 0)
+        return err_set(err, ERR_NOT_FOUND, "tenant %s: has no rewind that began generation %llu", g->tenant,
+                       (unsigned long long)g->generation);
+    return 0;
+}
+
+int sqlite_registry_rewind_published(struct coredms *db, const char *tenant, uint64_t generation, struct err *err)
+{
+    struct connection *c;
+    struct generation_of g = {tenant, generation};
+    return writer(db, &c, err) < 0 ? -1 : sql_transaction(c, mark_rewind, &g, err);
+}
+
+/* ---- restoring ---- */
+
+struct restoring {
+    const struct tenant_row *row;
+    const struct app_text *texts;
+};
+
+static int restore_generation(struct connection *c, const struct tenant_row *r, struct err *err)
+{
+    if (sql_run(c,
+                "INSERT INTO generations(tenant, generation) VALUES(?, ?) ON CONFLICT(tenant) DO UPDATE"
+                " SET generation = excluded.generation WHERE generation <= excluded.generation",
+                ARGS(arg_text(r->tenant), arg_int((int64_t)r->generation)), err) < 0)
+        return -1;
+    if (sqlite3_changes(c->db) == 0)
+        return err_set(err, ERR_CONFLICT, "tenant %s: the name has had a generation above %llu since", r->tenant,
+                       (unsigned long long)r->generation);
+    return 0;
+}
+
+static int restore_row(struct connection *c, const struct tenant_row *r, struct err *err)
+{
+    if (sql_run(c,
+                "INSERT INTO tenants(" TENANT_COLUMNS ", " REWIND_COLUMNS
+                ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                ARGS(arg_text(r->tenant), arg_text(r->title), arg_int(r->state), arg_int(r->keep_data),
+                     arg_int((int64_t)r->generation), arg_int(r->version), arg_text(r->token_hash),
+                     arg_int(r->created_ms), arg_int(r->changed_ms), REWIND_ARGS(&r->rewind)),
+                err) < 0)
+        return -1;
+    return sqlite3_changes(c->db) ? 0 : err_set(err, ERR_EXISTS, "tenant %s: exists", r->tenant);
+}
+
+static int restore(struct connection *c, void *context, struct err *err)
+{
+    const struct restoring *r = context;
+    if (restore_row(c, r->row, err) < 0 || restore_generation(c, r->row, err) < 0)
+        return -1;
+    for (uint32_t i = 0; i < r->row->version; i++)
+        if (insert_app(c, r->row->tenant, i + 1, r->texts[i].text, r->texts[i].len, err) < 0)
+            return -1;
+    return 0;
+}
+
+int sqlite_registry_restore(struct coredms *db, const struct tenant_row *row, const struct app_text *texts,
+                            struct err *err)
+{
+    struct connection *c;
+    struct restoring r = {row, texts};
+    return writer(db, &c, err) < 0 ? -1 : sql_transaction(c, restore, &r, err);
 }
 
 /* ---- removal ---- */

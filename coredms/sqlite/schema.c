@@ -38,8 +38,32 @@ static const char batch_1[] =
     "CREATE TABLE reports(id TEXT NOT NULL UNIQUE, body BLOB NOT NULL);"
     "CREATE TABLE schedules(job TEXT PRIMARY KEY, latest_to INTEGER NOT NULL) WITHOUT ROWID;";
 
+/* A rewind begins a generation; version 1 had none. */
+static const char registry_2[] = "ALTER TABLE tenants ADD COLUMN rewind_generation INTEGER NOT NULL DEFAULT 0;"
+                                 "ALTER TABLE tenants ADD COLUMN rewind_to_ms INTEGER NOT NULL DEFAULT 0;"
+                                 "ALTER TABLE tenants ADD COLUMN rewind_to_offset INTEGER NOT NULL DEFAULT 0;"
+                                 "ALTER TABLE tenants ADD COLUMN rewind_base_epoch INTEGER NOT NULL DEFAULT 0;"
+                                 "ALTER TABLE tenants ADD COLUMN rewind_base_number INTEGER NOT NULL DEFAULT 0;"
+                                 "ALTER TABLE tenants ADD COLUMN rewind_version INTEGER NOT NULL DEFAULT 0;"
+                                 "ALTER TABLE tenants ADD COLUMN rewind_at_ms INTEGER NOT NULL DEFAULT 0;"
+                                 "ALTER TABLE tenants ADD COLUMN rewind_log_generation INTEGER NOT NULL DEFAULT 0;"
+                                 "ALTER TABLE tenants ADD COLUMN rewind_published INTEGER NOT NULL DEFAULT 0;";
+
+static const char stream_2[] =
+    "CREATE TABLE kept(epoch INTEGER NOT NULL, number INTEGER NOT NULL, state_epoch INTEGER NOT NULL,"
+    " generation INTEGER NOT NULL, chunk_count INTEGER NOT NULL, bytes INTEGER NOT NULL, offset INTEGER NOT NULL,"
+    " message_hash INTEGER NOT NULL, saved_ms INTEGER NOT NULL, lease_ms INTEGER NOT NULL, info TEXT NOT NULL,"
+    " PRIMARY KEY(state_epoch, number)) WITHOUT ROWID;"
+    "CREATE TABLE skips(generation INTEGER NOT NULL, \"from\" INTEGER NOT NULL, \"to\" INTEGER NOT NULL,"
+    " reason INTEGER NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY(generation, \"from\", \"to\")) WITHOUT ROWID;";
+
+static const char batch_2[] = "ALTER TABLE results ADD COLUMN first_offset INTEGER NOT NULL DEFAULT -1;"
+                              "ALTER TABLE results ADD COLUMN last_offset INTEGER NOT NULL DEFAULT -1;"
+                              "ALTER TABLE results ADD COLUMN withdrawn INTEGER NOT NULL DEFAULT 0;";
+
 const struct schema sqlite_schemas[DB_COUNT] = {
-    [DB_REGISTRY] = {"registry.db", COREDMS_WRITES_REGISTRY, 0x424c5452 /* BLTR */, MIGRATIONS({registry_1}), 1},
-    [DB_STREAM] = {"stream.db", COREDMS_WRITES_STREAM, 0x424c5453 /* BLTS */, MIGRATIONS({stream_1}), 1},
-    [DB_BATCH] = {"batch.db", COREDMS_WRITES_BATCH, 0x424c5442 /* BLTB */, MIGRATIONS({batch_1}), 1},
+    [DB_REGISTRY] = {"registry.db", COREDMS_WRITES_REGISTRY, 0x424c5452 /* BLTR */,
+                     MIGRATIONS({registry_1}, {registry_2}), 2},
+    [DB_STREAM] = {"stream.db", COREDMS_WRITES_STREAM, 0x424c5453 /* BLTS */, MIGRATIONS({stream_1}, {stream_2}), 2},
+    [DB_BATCH] = {"batch.db", COREDMS_WRITES_BATCH, 0x424c5442 /* BLTB */, MIGRATIONS({batch_1}, {batch_2}), 2},
 };

@@ -1,0 +1,63 @@
+#include "coredms/kept.h"
+
+#include "base/json.h"
+#include "base/time_format.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+uint64_t kept_log_generation(const struct tenant_row *t)
+{
+    return t->rewind.generation == t->generation && t->generation ? t->rewind.log_generation : t->generation;
+}
+
+/* The highest event time that a kept checkpoint has seen; INT64_MIN = none, INT64_MAX = not said. */
+static int64_t highest_of(const struct checkpoint_head *h)
+{
+    int64_t highest = INT64_MAX;
+    if (h->info)
+        json_get_int(h->info, strlen(h->info), "highest", &highest);
+    return highest;
+}
+
+static bool usable(const struct checkpoint_head *h, const struct kept_log *log)
+{
+    return h->generation >= log->generation && h->saved_ms > log->now_ms - log->retention_ms;
+}
+
+static bool before(const struct checkpoint_head *h, const struct log_point *p)
+{
+    return p->to_offset >= 0 ? h->offset < p->to_offset : highest_of(h) < p->to_ms;
+}
+
+static int none(const struct checkpoint_head *earliest, const struct log_point *p, struct err *err)
+{
+    char time[32];
+    if (!earliest)
+        return err_set(err, ERR_CONFLICT, "the log does not reach back so far, and no kept checkpoint is in it yet");
+    if (p->to_offset >= 0)
+        return err_set(err, ERR_CONFLICT,
+                       "the log or its kept checkpoints do not reach back so far: the earliest offset is %" PRId64,
+                       earliest->offset + 1);
+    time_rfc3339(highest_of(earliest) + 1, time);
+    return err_set(err, ERR_CONFLICT,
+                   "the log or its kept checkpoints do not reach back so far: the earliest time is %s", time);
+}
+
+int kept_base(const struct checkpoint_head *kept, size_t count, const struct kept_log *log, const struct log_point *p,
+              const struct checkpoint_head **base, struct err *err)
+{
+    const struct checkpoint_head *best = NULL, *earliest = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct checkpoint_head *h = &kept[i];
+        if (!usable(h, log))
+            continue;
+        if (!earliest || h->offset < earliest->offset)
+            earliest = h;
+        if (before(h, p) && (!best || h->offset > best->offset))
+            best = h;
+    }
+    *base = best;
+    bool from_beginning = log->began_ms > log->now_ms - log->retention_ms;
+    return best || from_beginning ? 0 : none(earliest, p, err);
+}
