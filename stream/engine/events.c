@@ -203,8 +203,12 @@ static void admit_held(struct engine *e, const struct held *h)
     enum dead_reason reason;
     int64_t t;
     source_of_held(e, h);
-    if (decoder_scan(&e->decoder, &j) && decoder_convert(&e->decoder, &t, &reason, &e->detail))
+    if (!decoder_scan(&e->decoder, &j))
+        return; /* it was one when it was held */
+    if (decoder_convert(&e->decoder, &t, &reason, &e->detail))
         event_admit(e, device_of_event(e), t);
+    else /* the engine was rebased since */
+        publish_dead(e, reason, "%s", buf_cstr(&e->detail));
 }
 
 /* Time has really jumped: all are let in, in order, and not judged again. */

@@ -104,6 +104,95 @@ static void a_rewind_message_of_this_generation_takes_the_next_number(void **sta
     fixture_free(&f);
 }
 
+#define HEAD(order)                                                                                                    \
+    "tenant: acme\nevents:\n  time: { field: t, format: unix_ms, out_of_orderness: " order " }\n  fields: { id: int "  \
+                                                                                           "}\n"
+#define STREAM(name, window, more)                                                                                     \
+    "  - { name: " name ", key: [id], window: " window ", select: { n: count()" more " } }\n"
+#define TRIGGER                                                                                                        \
+    "triggers:\n  - { name: g, on: a, when: n > 1, run: j }\njobs:\n  - { name: j, from: a, range: 1h, select: { n: "  \
+    "max(n) } }\n"
+
+static void rebase(struct fixture *f, const char *yaml, uint32_t version, uint64_t generation, int64_t from)
+{
+    engine_rebase(f->engine, fixture_app(yaml), version, generation, from);
+}
+
+static void reload(struct fixture *f)
+{
+    struct buf one = {0}, two = {0};
+    struct err err;
+    engine_snapshot(f->engine, &one);
+    engine_free(&f->engine);
+    if (engine_restore(one.data, one.len, &f->engine, &err) < 0)
+        fail_msg("%s", err.text);
+    engine_snapshot(f->engine, &two);
+    assert_int_equal(one.len, two.len);
+    assert_memory_equal(one.data, two.data, one.len);
+    buf_free(&one);
+    buf_free(&two);
+}
+
+static void a_rewound_engine_gives_only_windows_from_there_on(void **state)
+{
+    (void)state;
+    static const char text[] =
+        HEAD("0s") "streams:\n" STREAM("a", "{ sliding: 20s, every: 10s, allowed_lateness: 30s }", "") TRIGGER;
+    struct fixture f = fixture_new(text);
+    feed(&f, "[{\"t\":1000,\"id\":1},{\"t\":2000,\"id\":1},{\"t\":12000,\"id\":1}]");
+    expect(&f, "trigger g #1\na -10000-10000 r0 {\"id\":1,\"n\":2} g\n");
+    rebase(&f, text, 3, 7, 10000);
+    reload(&f);
+    struct engine_info info;
+    engine_info(f.engine, &info);
+    assert_true(info.generation == 7 && info.version == 3 && info.from == 10000 && info.result_number == 0 &&
+                info.counters.messages == 0 && info.counters.results == 0);
+    feed_control(&f, CONTROL_VERSION, USER_API, "{\"version\":3,\"app\":\"nonsense\"}"); /* what it is made of */
+    feed(&f, "{\"t\":20000,\"id\":1}");                                                  /* [0,20s) is not given */
+    feed(&f, "{\"t\":5000,\"id\":1}");                                                   /* nor corrected */
+    expect(&f, "");
+    feed(&f, "{\"t\":30000,\"id\":1}");
+    expect(&f, "trigger g #1\na 10000-30000 r0 {\"id\":1,\"n\":2} g\n"); /* all that is in it */
+    feed(&f, "{\"t\":15000,\"id\":1}");
+    expect(&f, "a 10000-30000 r1 {\"id\":1,\"n\":3}\n");
+    feed_control(&f, CONTROL_REWIND, USER_API, "{\"generation\":7}");
+    expect(&f, "rewound #3 10000\n");
+    engine_info(f.engine, &info);
+    assert_int_equal(info.counters.results, 2);
+    fixture_free(&f);
+}
+
+static void a_rewind_with_another_app_keeps_unchanged_streams(void **state)
+{
+    (void)state;
+    struct fixture f = fixture_new(HEAD("0s") "streams:\n" STREAM("a", "{ tumbling: 20s }", "")
+                                       STREAM("b", "{ tumbling: 20s }", "") STREAM("c", "{ tumbling: 20s }", ""));
+    feed(&f, "[{\"t\":1000,\"id\":1},{\"t\":12000,\"id\":1}]");
+    rebase(&f,
+           HEAD("5s") "streams:\n" STREAM("c", "{ tumbling: 20s }", ", m: max(id)") STREAM("d", "{ tumbling: 20s }", "")
+               STREAM("a", "{ tumbling: 20s }", ""),
+           2, 2, INT64_MIN);
+    expect(&f, "");
+    reload(&f);
+    feed(&f, "{\"t\":13000,\"id\":1}");
+    feed_end(&f);
+    expect(&f, "c 0-20000 r0 {\"id\":1,\"n\":1,\"m\":1}\nd 0-20000 r0 {\"id\":1,\"n\":1}\n"
+               "a 0-20000 r0 {\"id\":1,\"n\":3}\n");
+    fixture_free(&f);
+}
+
+static void a_shorter_out_of_orderness_takes_effect_with_the_next_event(void **state)
+{
+    (void)state;
+    struct fixture f = fixture_new(HEAD("20s") "streams:\n" STREAM("a", "{ tumbling: 10s }", ""));
+    feed(&f, "[{\"t\":1000,\"id\":1},{\"t\":22000,\"id\":1}]");
+    rebase(&f, HEAD("1s") "streams:\n" STREAM("a", "{ tumbling: 10s }", ""), 2, 2, INT64_MIN);
+    expect(&f, "");
+    feed(&f, "{\"t\":21500,\"id\":1}");
+    expect(&f, "a 0-10000 r0 {\"id\":1,\"n\":1}\n");
+    fixture_free(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +200,9 @@ int main(void)
         cmocka_unit_test(offsets_outlive_a_snapshot),
         cmocka_unit_test(a_message_set_aside_is_dead_lettered_whole_and_counts_as_the_last_one),
         cmocka_unit_test(a_rewind_message_of_this_generation_takes_the_next_number),
+        cmocka_unit_test(a_rewound_engine_gives_only_windows_from_there_on),
+        cmocka_unit_test(a_rewind_with_another_app_keeps_unchanged_streams),
+        cmocka_unit_test(a_shorter_out_of_orderness_takes_effect_with_the_next_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -312,3 +312,55 @@ void version_begin(struct engine *e, struct app *app, uint32_t version)
     free(c.goes_on);
     free(c.ends);
 }
+
+/* ---- rewinds ---- */
+
+static void forget_floors(struct engine *e)
+{
+    struct floor *f;
+    struct device *d;
+    for (size_t at = 0; (f = table_next(&e->floors, &at));)
+        slab_free(&e->slab, f, sizeof *f + f->ident.len);
+    table_free(&e->floors);
+    for (size_t i = 0; i < e->app->stream_count; i++) {
+        e->streams[i].floor = BEFORE;
+        for (size_t at = 0; (d = table_next(&e->devices, &at));)
+            d->lines[i].floor = BEFORE;
+    }
+}
+
+static void number_anew(struct engine *e, uint64_t generation, int64_t from)
+{
+    e->generation = generation;
+    e->from = from;
+    e->result_number = e->dead_number = 0;
+    e->counters = (struct engine_counters){0};
+    for (size_t i = 0; i < e->app->stream_count; i++)
+        e->streams[i].closed = 0;
+}
+
+/* Nothing can be published here, so watermarks stay where they are; with another out_of_orderness the next event moves
+ * them. */
+void engine_rebase(struct engine *e, struct app *app, uint32_t version, uint64_t generation, int64_t from)
+{
+    struct change c;
+    struct device *d;
+    size_t cooldown_count;
+    compare(&c, e->app, app);
+    for (size_t i = 0; i < e->app->stream_count; i++) {
+        if (c.ends[i])
+            stream_drop(e, &e->streams[i]);
+    }
+    forget_floors(e);
+    struct kept_cooldown *cooldowns = take_cooldowns(e, &c, &cooldown_count);
+    move_state(e, &c);
+    swap_app(e, app, version);
+    put_cooldowns(e, cooldowns, cooldown_count);
+    producers_trim(e, (size_t)app->limits.producers);
+    begin_only(e);
+    for (size_t at = 0; (d = table_next(&e->devices, &at));)
+        device_refresh(e, d);
+    number_anew(e, generation, from);
+    free(c.goes_on);
+    free(c.ends);
+}

@@ -163,9 +163,9 @@ void watermarks_move(struct engine *e, struct device **devices, size_t count)
 
 bool device_sees(struct engine *e, struct device *d, int64_t t)
 {
-    int64_t w = t - e->app->time.out_of_orderness;
     e->highest = t > e->highest ? t : e->highest;
     d->highest = t > d->highest ? t : d->highest;
+    int64_t w = d->highest - e->app->time.out_of_orderness;
     d->target = w > d->watermark ? w : d->watermark;
     return d->target > d->watermark;
 }
