@@ -51,7 +51,7 @@ static const enum problem_kind kinds_of_errors[] = {
     [ERR_EXISTS] = PROBLEM_CONFLICT,     [ERR_DENIED] = PROBLEM_UNAVAILABLE,      [ERR_CONFLICT] = PROBLEM_CONFLICT,
     [ERR_FENCED] = PROBLEM_CONFLICT,     [ERR_UNAVAILABLE] = PROBLEM_UNAVAILABLE, [ERR_UNKNOWN] = PROBLEM_UNAVAILABLE,
     [ERR_TOO_LARGE] = PROBLEM_TOO_LARGE, [ERR_TIMEOUT] = PROBLEM_TOO_SLOW,        [ERR_FULL] = PROBLEM_FULL,
-    [ERR_INTERNAL] = PROBLEM_INTERNAL,
+    [ERR_INTERNAL] = PROBLEM_INTERNAL,   [ERR_DAMAGED] = PROBLEM_INTERNAL,
 };
 
 static void begin(struct request *r, enum problem_kind kind, int status, const char *detail)

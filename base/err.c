@@ -70,7 +70,7 @@ const char *err_code_name(enum err_code code)
         [ERR_EXISTS] = "exists",       [ERR_DENIED] = "denied",           [ERR_CONFLICT] = "conflict",
         [ERR_FENCED] = "fenced",       [ERR_UNAVAILABLE] = "unavailable", [ERR_UNKNOWN] = "unknown",
         [ERR_TOO_LARGE] = "too-large", [ERR_TIMEOUT] = "timeout",         [ERR_FULL] = "full",
-        [ERR_INTERNAL] = "internal",
+        [ERR_INTERNAL] = "internal",   [ERR_DAMAGED] = "damaged",
     };
     return (unsigned)code < sizeof names / sizeof *names ? names[code] : "?";
 }

@@ -22,7 +22,8 @@ enum err_code {
     ERR_TOO_LARGE,
     ERR_TIMEOUT,
     ERR_FULL, /* disk or quota full */
-    ERR_INTERNAL
+    ERR_INTERNAL,
+    ERR_DAMAGED /* what is stored is damaged or not ours: somebody must act */
 };
 
 struct err {

@@ -5,17 +5,17 @@
  * Who writes what (one writing process per SQLite file): the API the registry (registry.db), a tenant's stream worker
  * its checkpoints (stream.db), its batch worker its history (batch.db). Everybody may read everything.
  *
- * Errors of all calls: ERR_UNAVAILABLE (server or file away, locked: try again later on the same handle), ERR_FULL
- * (disk, or the file system is read-only), ERR_DENIED (permissions, credentials), ERR_FENCED, ERR_NOT_FOUND,
- * ERR_EXISTS, ERR_CONFLICT, ERR_INVALID (an argument, the URI, a cursor; a file that is no database of ours or of a
- * newer version), ERR_UNKNOWN (it may have happened; every write here may be repeated with the same arguments, save
- * that registry_add, registry_add_app, registry_rewind, registry_restore and request_add may then meet their own
- * outcome: ERR_EXISTS, ERR_CONFLICT),
- * ERR_INTERNAL. On failure nothing has changed, save after ERR_UNKNOWN; outputs are untouched. Texts are UTF-8; times
- * UTC ms; strings given are copied, strings received are freed by the *_free named with the struct. No call is
- * thread-safe on one handle; one handle per thread; handles do not survive fork; callbacks must not use the handle that
- * calls them. A call that writes what the handle was not opened for is ERR_INTERNAL; so is one about a tenant's own
- * data on a handle opened without one. */
+ * Errors of all calls: ERR_UNAVAILABLE (server or file away, locked, moved: try again later on the same handle),
+ * ERR_FULL (disk, or the file system is read-only), ERR_DENIED (permissions, credentials), ERR_FENCED, ERR_NOT_FOUND,
+ * ERR_EXISTS, ERR_CONFLICT, ERR_INVALID (an argument, the URI, a cursor; a file that is another's or of a newer
+ * version), ERR_DAMAGED (what is stored cannot be read: somebody must act), ERR_UNKNOWN (it may have happened; every
+ * write here may be repeated with the same arguments, save that registry_add, registry_add_app, registry_rewind,
+ * registry_restore and request_add may then meet their own outcome: ERR_EXISTS, ERR_CONFLICT), ERR_INTERNAL. On failure
+ * nothing has changed, save after ERR_UNKNOWN; outputs are untouched. Texts are UTF-8; times UTC ms; strings given are
+ * copied, strings received are freed by the *_free named with the struct. No call is thread-safe on one handle; one
+ * handle per thread; handles do not survive fork; callbacks must not use the handle that calls them. A call that writes
+ * what the handle was not opened for is ERR_INTERNAL; so is one about a tenant's own data on a handle opened without
+ * one. */
 #ifndef BELLTOWER_COREDMS_H
 #define BELLTOWER_COREDMS_H
 

@@ -112,7 +112,7 @@ static int set_up(struct connection *c, bool *missing, struct err *err)
     if (open_file(c, err) < 0)
         return -1;
     if (read_identity(c, &id, err) < 0)
-        return err->code == ERR_INVALID ? err_set(err, ERR_INVALID, "%s: is not a SQLite database", c->path) : -1;
+        return -1;
     if (check_identity(c, &id, err) < 0)
         return -1;
     *missing = false;
@@ -121,10 +121,20 @@ static int set_up(struct connection *c, bool *missing, struct err *err)
 
 int connection_open(struct connection *c, bool *missing, struct err *err)
 {
+    if (c->writes && identity_check(c->path, err) < 0)
+        return -1;
     int status = set_up(c, missing, err);
     if (status < 0 || *missing)
         connection_close(c);
+    else if (c->writes)
+        c->noted = identity_note(c->path);
     return status;
+}
+
+bool connection_moved(struct connection *c)
+{
+    int answer = 0;
+    return sqlite3_file_control(c->db, "main", SQLITE_FCNTL_HAS_MOVED, &answer) == SQLITE_OK && answer;
 }
 
 void connection_close(struct connection *c)
@@ -132,6 +142,9 @@ void connection_close(struct connection *c)
     for (size_t i = 0; i < c->kept_count; i++)
         sqlite3_finalize(c->kept[i].stmt);
     c->kept_count = 0;
+    if (c->noted)
+        identity_release(c->path);
+    c->noted = false;
     sqlite3_close(c->db); /* also after a failed open; NULL is a no-op */
     c->db = NULL;
 }

@@ -68,7 +68,8 @@ static enum err_code code_of(int code, int system)
     case SQLITE_INTERRUPT:
         return ERR_TIMEOUT;
     case SQLITE_NOTADB:
-        return ERR_INVALID;
+    case SQLITE_CORRUPT:
+        return ERR_DAMAGED;
     default:
         return ERR_INTERNAL;
     }
@@ -79,6 +80,11 @@ int sql_fail(struct connection *c, int code, struct err *err)
     int system = c->db ? sqlite3_system_errno(c->db) : 0;
     const char *text = c->db ? sqlite3_errmsg(c->db) : sqlite3_errstr(code);
     bool io = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
+    if (code_of(code, system) == ERR_DAMAGED)
+        return err_set(err, ERR_DAMAGED,
+                       "%s: is damaged (%s): stop Belltower, set the file aside and restore from a backup; see "
+                       "docs/operations.md",
+                       c->path, text);
     if (io && system)
         return err_set(err, code_of(code, system), "%s: %s: %s", c->path, text, strerror(system));
     return err_set(err, code_of(code, system), "%s: %s", c->path, text);
@@ -199,6 +205,8 @@ static void roll_back(struct connection *c)
 static int commit(struct connection *c, struct err *err)
 {
     int code = sqlite3_exec(c->db, "COMMIT", NULL, NULL, NULL);
+    if (code == SQLITE_OK && connection_moved(c))
+        return err_set(err, ERR_UNKNOWN, "%s: was removed or replaced while it was written to", c->path);
     if (code == SQLITE_OK)
         return 0;
     sql_fail(c, code, err);

@@ -44,12 +44,6 @@ static int make_directories(const char *file, struct err *err)
     return status;
 }
 
-static bool moved(struct connection *c)
-{
-    int answer = 0;
-    return sqlite3_file_control(c->db, "main", SQLITE_FCNTL_HAS_MOVED, &answer) == SQLITE_OK && answer;
-}
-
 /* A path below something that is no directory does not exist either: ENOTDIR is for SQLite to complain about. */
 static bool exists(const char *path)
 {
@@ -57,15 +51,29 @@ static bool exists(const char *path)
     return stat(path, &st) == 0 || errno != ENOENT;
 }
 
+/* What is written to a file that nobody will open again is lost, and to begin anew would forget what there was. */
+static int is_gone(const struct connection *c, struct err *err)
+{
+    if (exists(c->path))
+        return err_set(err, ERR_UNAVAILABLE,
+                       "%s: was replaced while it was in use: restart Belltower to use the new one", c->path);
+    return err_set(err, ERR_UNAVAILABLE,
+                   "%s: was removed while it was in use: put it back, or stop Belltower and restore from a backup; see "
+                   "docs/operations.md",
+                   c->path);
+}
+
 int store_connection(struct store *s, enum db_file file, struct connection **out, struct err *err)
 {
     struct connection *c = &s->files[file];
     bool missing = false;
     *out = NULL;
-    if (c->db && !moved(c)) {
+    if (c->db && !connection_moved(c)) {
         *out = c;
         return 0;
     }
+    if (c->db && (c->writes || file == DB_REGISTRY))
+        return is_gone(c, err);
     connection_close(c);
     if (!c->writes && !exists(c->path))
         return 0;

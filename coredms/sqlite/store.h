@@ -37,6 +37,7 @@ struct connection {
     char *path;
     const struct schema *schema;
     bool writes;
+    bool noted; /* in identity.c */
     struct statement kept[STATEMENTS_MAX];
     size_t kept_count;
 };
@@ -53,7 +54,8 @@ static inline struct store *store_of(struct coredms *db)
 }
 
 /* The connection for a file. Read-only handles get *c = NULL where the file does not exist (yet): it reads as empty. A
- * file that was moved or deleted under us is opened anew. */
+ * tenant's file that was moved or deleted under a reader is opened anew; under a writer, and a registry under anybody,
+ * it is ERR_UNAVAILABLE until it is back. */
 int store_connection(struct store *s, enum db_file file, struct connection **c, struct err *err) MUSTCHECK;
 /* As that, for calls that answer ERR_NOT_FOUND ("what") about what is not there. */
 int store_existing(struct store *s, enum db_file file, const char *what, struct connection **c,
@@ -64,6 +66,16 @@ int store_purge(struct store *s, const char *tenant, struct err *err) MUSTCHECK;
 /* Opens (creates, migrates) c->path; *missing: a reader found no file, or one that its writer has not set up yet. */
 int connection_open(struct connection *c, bool *missing, struct err *err) MUSTCHECK;
 void connection_close(struct connection *c);
+bool connection_moved(struct connection *c); /* its file is no longer at its path */
+
+/* ---- which files this process writes (identity.c) ---- */
+
+/* May the path be opened for writing? ERR_UNAVAILABLE if a connection of this process writes a file that was there and
+ * is not now, or is another. */
+int identity_check(const char *path, struct err *err) MUSTCHECK;
+/* Remembers the file at the path until as many releases; false: there is none. */
+bool identity_note(const char *path);
+void identity_release(const char *path);
 
 /* ---- statements ---- */
 

@@ -93,11 +93,11 @@ static void test_no_database(void **state)
     char text[5000], now[5000];
     memset(text, 'x', sizeof text);
     write_file(path_of(f, "registry.db"), text, sizeof text);
-    FAILS(ERR_INVALID, coredms_open(t->uri, NULL, COREDMS_WRITES_REGISTRY, &t->db, &t->err));
+    FAILS(ERR_DAMAGED, coredms_open(t->uri, NULL, COREDMS_WRITES_REGISTRY, &t->db, &t->err));
     assert_non_null(strstr(t->err.text, "registry.db"));
-    assert_non_null(strstr(t->err.text, "not a SQLite database"));
+    assert_non_null(strstr(t->err.text, "not a database"));
     OK(coredms_open(t->uri, NULL, 0, &t->db, &t->err));
-    FAILS(ERR_INVALID, registry_list(t->db, &rows, &count, &t->err));
+    FAILS(ERR_DAMAGED, registry_list(t->db, &rows, &count, &t->err));
     FILE *in = fopen(path_of(f, "registry.db"), "r");
     assert_int_equal(fread(now, 1, sizeof now, in), sizeof now);
     fclose(in);
@@ -254,23 +254,66 @@ static void test_a_locked_file(void **state)
     OK(coredms_ping(t->db, &t->err));
 }
 
-static void test_a_deleted_file_is_no_place_to_write(void **state)
+/* Moves a file of the test's directory; a second call moves it back. */
+static void move(const struct files *f, const char *from, const char *to)
+{
+    char *source = mem_strdup(path_of(f, from));
+    assert_int_equal(rename(source, path_of(f, to)), 0);
+    free(source);
+}
+
+static void test_a_removed_file_is_no_place_to_write(void **state)
 {
     struct files *f = *state;
     struct test *t = &f->test;
     struct checkpoint_head head;
+    struct coredms *second = NULL;
     struct source s;
     open_all(t);
     OK(checkpoint_raise(t->db, 1, &head, &t->err));
     OK(history_raise(t->db, 1, &s, &t->err));
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(unlink(path_of(f, i ? "tenants/acme/batch.db" : "tenants/acme/stream.db")), 0);
-    FAILS(ERR_FENCED, checkpoint_save(t->db, &head, NULL, 0, &t->err));
-    FAILS(ERR_FENCED, history_put(t->db, NULL, 0, &s, &t->err));
-    checkpoint_head_free(&head);
-    OK(checkpoint_raise(t->db, 1, &head, &t->err));
+    move(f, "tenants/acme/stream.db", "stream.aside");
+    move(f, "tenants/acme/batch.db", "batch.aside");
+    FAILS(ERR_UNAVAILABLE, checkpoint_save(t->db, &head, NULL, 0, &t->err));
+    assert_non_null(strstr(t->err.text, "stream.db"));
+    assert_non_null(strstr(t->err.text, "removed"));
+    FAILS(ERR_UNAVAILABLE, history_put(t->db, NULL, 0, &s, &t->err));
+    FAILS(ERR_UNAVAILABLE, coredms_ping(t->db, &t->err));
+    FAILS(ERR_UNAVAILABLE, coredms_open(t->uri, "acme", COREDMS_WRITES_STREAM, &second, &t->err));
+    assert_null(second);
+    assert_int_equal(size_of(path_of(f, "tenants/acme/stream.db")), -1); /* nothing was begun anew */
+    move(f, "stream.aside", "tenants/acme/stream.db");
+    move(f, "batch.aside", "tenants/acme/batch.db");
     OK(checkpoint_save(t->db, &head, NULL, 0, &t->err));
+    OK(history_put(t->db, NULL, 0, &s, &t->err));
     checkpoint_head_free(&head);
+}
+
+static void test_a_removed_registry_is_not_empty(void **state)
+{
+    struct files *f = *state;
+    struct test *t = &f->test;
+    struct coredms *reader, *second = NULL;
+    struct tenant_row *rows, row = {.tenant = (char *)"acme"};
+    size_t count;
+    open_all(t);
+    OK(registry_add(t->db, &row, "x", 1, &t->err));
+    OK(coredms_open(t->uri, NULL, 0, &reader, &t->err));
+    OK(registry_list(reader, &rows, &count, &t->err));
+    assert_int_equal(count, 1);
+    tenant_row_free(&rows[0]);
+    free(rows);
+    move(f, "registry.db", "aside");
+    FAILS(ERR_UNAVAILABLE, registry_list(t->db, &rows, &count, &t->err));
+    FAILS(ERR_UNAVAILABLE, registry_list(reader, &rows, &count, &t->err));
+    FAILS(ERR_UNAVAILABLE, coredms_open(t->uri, NULL, COREDMS_WRITES_REGISTRY, &second, &t->err));
+    write_file(path_of(f, "registry.db"), "", 0);
+    FAILS(ERR_UNAVAILABLE, registry_list(t->db, &rows, &count, &t->err));
+    assert_non_null(strstr(t->err.text, "replaced"));
+    FAILS(ERR_UNAVAILABLE, coredms_open(t->uri, NULL, COREDMS_WRITES_REGISTRY, &second, &t->err));
+    coredms_close(&reader);
+    coredms_close(&t->db);
+    open_all(t); /* a new beginning is a new process's decision */
 }
 
 static void test_damage_is_told(void **state)
@@ -287,8 +330,9 @@ static void test_damage_is_told(void **state)
     assert_int_equal(pwrite(fd, noise, sizeof noise, 4096), sizeof noise);
     close(fd);
     OK(coredms_open(t->uri, NULL, 0, &t->db, &t->err));
-    FAILS(ERR_INTERNAL, registry_list(t->db, &rows, &count, &t->err));
-    assert_non_null(strstr(t->err.text, "malformed"));
+    FAILS(ERR_DAMAGED, registry_list(t->db, &rows, &count, &t->err));
+    assert_non_null(strstr(t->err.text, "registry.db"));
+    assert_non_null(strstr(t->err.text, "restore from a backup"));
 }
 
 static void test_idle_folds_the_log(void **state)
@@ -559,7 +603,8 @@ int main(void)
         FILES_TEST(test_a_full_disk),
         FILES_TEST(test_a_full_disk_at_a_checkpoint),
         FILES_TEST(test_a_locked_file),
-        FILES_TEST(test_a_deleted_file_is_no_place_to_write),
+        FILES_TEST(test_a_removed_file_is_no_place_to_write),
+        FILES_TEST(test_a_removed_registry_is_not_empty),
         FILES_TEST(test_damage_is_told),
         FILES_TEST(test_idle_folds_the_log),
         FILES_TEST(test_migrations),
