@@ -191,7 +191,10 @@ static int tend_tenant(struct keeper *k, const struct tenant_row *seen, struct e
         if (row.state == TENANT_REMOVING && supervision_there(k->api->supervision))
             status = operation_remove(k->api, &row, err);
         else if (row.state == TENANT_RUNNING || row.state == TENANT_PAUSED)
-            status = operation_publish_versions(k->api, row.tenant, err);
+            status = operation_publish_versions(k->api, row.tenant, err) < 0 ||
+                             operation_publish_rewind(k->api, &row, err) < 0
+                         ? -1
+                         : 0;
         tenant_row_free(&row);
     } else if (err->code != ERR_NOT_FOUND) {
         status = -1;

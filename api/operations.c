@@ -8,6 +8,7 @@
 #include "base/wire/control.h"
 #include "base/wire/names.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,23 @@ int operation_publish_versions(struct api *api, const char *tenant, struct err *
     if (stores_take(api->stores, NULL, &db, err) < 0)
         return -1;
     int status = publish_versions(api, db, tenant, err);
+    stores_give(api->stores, db);
+    return status;
+}
+
+/* ---- rewinds ---- */
+
+int operation_publish_rewind(struct api *api, const struct tenant_row *t, struct err *err)
+{
+    char body[64];
+    struct coredms *db;
+    if (t->rewind.generation != t->generation || t->rewind.published)
+        return 0;
+    int len = snprintf(body, sizeof body, "{\"generation\":%" PRIu64 "}", t->generation);
+    if (operation_control(api, t->tenant, CONTROL_REWIND, body, (size_t)len, err) < 0 ||
+        stores_take(api->stores, NULL, &db, err) < 0)
+        return -1;
+    int status = registry_rewind_published(db, t->tenant, t->generation, err);
     stores_give(api->stores, db);
     return status;
 }

@@ -10,6 +10,8 @@
 int operation_want(struct api *api, const struct tenant_row *t, struct err *err) MUSTCHECK;
 /* Publishes the versions of the app that are not known to be in the log, in order. */
 int operation_publish_versions(struct api *api, const char *tenant, struct err *err) MUSTCHECK;
+/* Publishes the control message of the tenant's rewind, if it is not known to be in the log. */
+int operation_publish_rewind(struct api *api, const struct tenant_row *t, struct err *err) MUSTCHECK;
 /* Publishes a requested run for the batch worker. */
 int operation_publish_request(struct api *api, const char *tenant, const struct run_row *request,
                               struct err *err) MUSTCHECK;

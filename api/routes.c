@@ -75,7 +75,18 @@ const struct route routes[] = {
         .summary = "Stop its workers; events go on being taken into the log",
         .answers = ANSWERS({200, JSON, "its state"})),
     ROW(tenant_resume, "POST", "/v1/tenants/{tenant}/resume", WHO_TENANT,
-        .summary = "Start its workers again, parked ones too", .answers = ANSWERS({200, JSON, "its state"})),
+        .summary = "Start its workers again, parked ones too",
+        .parameters = PARAMETERS({"skip", "query", "boolean",
+                                  "pass over what is lost of the log (overtaken by retention, a gap, a log made anew): "
+                                  "written down, and left out from then on"}),
+        .answers = ANSWERS({200, JSON, "its state"})),
+    ROW(tenant_rewind, "POST", "/v1/tenants/{tenant}/rewind", WHO_TENANT,
+        .summary = "Read the retained log again under the present app: {\"to\": TIME or OFFSET}. Results of windows "
+                   "that start "
+                   "at or after it are given again under the same ids with a higher generation; those that no longer "
+                   "exist are "
+                   "withdrawn",
+        .takes = JSON, .answers = ANSWERS({202, JSON, "its new generation; where reading begins"})),
     ROW(tenant_token, "POST", "/v1/tenants/{tenant}/token", WHO_TENANT,
         .summary = "A new token, answered once; the old one is void", .answers = ANSWERS({200, JSON, "the token"})),
     ROW(events_upload, "POST", "/v1/tenants/{tenant}/events", WHO_TENANT,

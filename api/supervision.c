@@ -247,9 +247,10 @@ int supervision_want_end(struct supervision *s, struct err *err)
     return tell(s, &c, err);
 }
 
-int supervision_retry(struct supervision *s, const char *tenant, struct err *err)
+int supervision_retry(struct supervision *s, const char *tenant, bool skip, struct err *err)
 {
     struct control c = about(CTL_RESTART, tenant);
+    c.what = skip ? RESTART_SKIP : RESTART_AGAIN;
     c.role = ROLE_STREAM;
     if (tell(s, &c, err) < 0)
         return -1;

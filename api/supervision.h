@@ -22,8 +22,8 @@ void supervision_list(struct supervision *s);
 int supervision_want(struct supervision *s, const char *tenant, enum want want, uint64_t generation, uint32_t version,
                      struct err *err) MUSTCHECK;
 int supervision_want_end(struct supervision *s, struct err *err) MUSTCHECK;
-/* An operator's word: parked workers of a tenant may try again. */
-int supervision_retry(struct supervision *s, const char *tenant, struct err *err) MUSTCHECK;
+/* An operator's word: parked workers of a tenant may try again; skip: and pass over what is lost of the log. */
+int supervision_retry(struct supervision *s, const char *tenant, bool skip, struct err *err) MUSTCHECK;
 /* Runs belltower-provision; text (replaced): the credentials as JSON. ERR_TIMEOUT: it may still be running;
  * ERR_UNAVAILABLE: it failed, with its words. */
 int supervision_provision(struct supervision *s, const char *tenant, uint64_t generation, enum provision what,

@@ -140,3 +140,12 @@ const char *runtime_argument(int argc, char **argv, const char *name)
     }
     return NULL;
 }
+
+bool runtime_flag(int argc, char **argv, const char *name)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strncmp(argv[i], "--", 2) == 0 && strcmp(argv[i] + 2, name) == 0)
+            return true;
+    }
+    return false;
+}

@@ -34,5 +34,6 @@ int runtime_signals(struct err *err) MUSTCHECK;
 
 /* --name VALUE among the arguments that settings_load left; NULL if missing. Each may be asked once. */
 const char *runtime_argument(int argc, char **argv, const char *name);
+bool runtime_flag(int argc, char **argv, const char *name); /* is --name among them? */
 
 #endif

@@ -40,7 +40,7 @@ enum settings_for {
     S(checkpoint_interval, duration, "checkpoint_interval", "1s", FOR_SUPERVISOR | FOR_STREAM,                         \
       "how often a stream worker saves its state")                                                                     \
     S(job_limit, duration, "job_limit", "10m", FOR_SUPERVISOR | FOR_BATCH, "how long one run of a job may take")       \
-    S(retention_events, duration, "retention.events", "7d", FOR_SUPERVISOR | FOR_PROVISION,                            \
+    S(retention_events, duration, "retention.events", "7d", FOR_SUPERVISOR | FOR_PROVISION | FOR_STREAM | FOR_API,     \
       "how long the log of events is kept")                                                                            \
     S(retention_results, duration, "retention.results", "7d", FOR_SUPERVISOR | FOR_PROVISION | FOR_STREAM,             \
       "how long results stay in their queue")                                                                          \

@@ -111,6 +111,7 @@ static void load_failed(struct batch_core *c, const struct err *err)
         core_exit(c, EXIT_SUPERSEDED, err->text);
         return;
     case ERR_INVALID:
+    case ERR_DAMAGED:
         core_exit(c, EXIT_CONFIG, err->text);
         return;
     default:

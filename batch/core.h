@@ -29,10 +29,11 @@ struct batch_text { /* bytes with a length; p NULL = absent */
 struct batch_delivery {
     bool trigger; /* from the trigger queue, else from the results queue */
     uint64_t tag;
-    int64_t offset;             /* of the results queue */
-    bool trusted;               /* its user_id is the tenant's worker, or, for triggers, the API */
-    bool marker;                /* CONTROL_START */
-    int64_t number, generation; /* headers; -1 = missing */
+    int64_t offset; /* of the results queue */
+    bool trusted;   /* its user_id is the tenant's worker, or, for triggers, the API */
+    bool marker;    /* CONTROL_START */
+    bool rewound;   /* CONTROL_REWOUND */
+    int64_t number, generation, first_offset, last_offset; /* headers; -1 = missing */
     struct batch_text key, message_id, body;
 };
 
@@ -86,7 +87,10 @@ struct batch_event {
             bool flag;
             const char *reason;
         } blocked;
-        bool inserted;
+        struct {
+            bool fresh;                  /* it was not there */
+            const struct run_row *known; /* not fresh: the row that is there */
+        } inserted;
         struct {
             int64_t latest; /* the latest stored window's end of the job's stream; INT64_MIN = none */
             int64_t complete_to, result_number; /* of the stream worker's checkpoint; INT64_MIN / -1 = none */
@@ -125,6 +129,8 @@ struct batch_effect {
     uint64_t tag;   /* ACK */
     bool multiple;
     struct source source; /* STORE */
+    bool withdraw;        /* STORE: first withdraw what a rewind did not give again, in windows from withdraw_from on */
+    int64_t withdraw_from;
     const struct result_row *rows;
     size_t row_count;
     const struct run_row *run; /* INSERT, PREPARE, UPDATE, QUERY, FETCH */

@@ -33,6 +33,8 @@ static bool parse_result(const struct batch_delivery *d, struct buf *stream, str
     row->generation = (uint64_t)d->generation;
     row->number = d->number;
     row->revision = (uint32_t)revision;
+    row->first_offset = d->first_offset;
+    row->last_offset = d->last_offset;
     row->body = d->body.p;
     row->body_len = d->body.len;
     return true;
@@ -74,6 +76,16 @@ static bool guard_number(struct batch_core *c, const struct batch_delivery *d)
     return false;
 }
 
+/* What the generation has not given again up to here does not exist. */
+static void take_rewound(struct batch_core *c, const struct batch_delivery *d)
+{
+    int64_t from;
+    if (!json_get_int(d->body.p, d->body.len, "from", &from))
+        return;
+    c->withdraw = true;
+    c->withdraw_from = from;
+}
+
 static void take_result(struct batch_core *c, const struct batch_delivery *d)
 {
     struct buf stream = {0};
@@ -86,7 +98,9 @@ static void take_result(struct batch_core *c, const struct batch_delivery *d)
     if (ours && !guard_number(c, d))
         return;
     if (ours && d->number > c->read_number) {
-        if (parse_result(d, &stream, &row))
+        if (d->rewound)
+            take_rewound(c, d);
+        else if (parse_result(d, &stream, &row))
             keep(c, d, &row, &stream);
         c->read_number = d->number;
     }
@@ -128,10 +142,14 @@ void ingest_store(struct batch_core *c)
     c->storing_offset = c->read_offset;
     c->storing_number = c->read_number;
     c->storing_tag = c->ack_tag;
+    c->storing_withdraw = c->withdraw;
+    c->withdraw = false;
     struct batch_effect *e = core_effect(c, BATCH_STORE);
     c->store_op = e->op;
     e->rows = c->rows;
     e->row_count = c->kept_count;
+    e->withdraw = c->storing_withdraw;
+    e->withdraw_from = c->withdraw_from;
     e->source = c->source;
     e->source.offset = c->read_offset;
     e->source.number = c->read_number;
@@ -148,7 +166,12 @@ void ingest_stored(struct batch_core *c, const struct batch_event *e)
             core_exit(c, EXIT_SUPERSEDED, e->err->text);
             return;
         }
+        if (e->err->code == ERR_DAMAGED || e->err->code == ERR_INVALID) { /* trying again does not mend it */
+            core_exit(c, EXIT_STOPPED, e->err->text);
+            return;
+        }
         c->store_needed = true;
+        c->withdraw = c->withdraw || c->storing_withdraw;
         c->store_retry_at = c->mono_ms + STORE_RETRY_MS;
         core_say(c, e->err->text);
         return;
@@ -186,7 +209,7 @@ void ingest_reset(struct batch_core *c)
     for (size_t i = 0; i < c->kept_count; i++)
         free(c->kept[i].block);
     c->kept_count = c->storing_count = 0;
-    c->storing = c->store_needed = false;
+    c->storing = c->store_needed = c->withdraw = false;
     c->store_op = 0; /* a late answer concerns rows that come again: storing them twice is harmless */
     c->read_offset = c->source.offset;
     c->read_number = c->source.number;

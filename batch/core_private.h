@@ -92,6 +92,8 @@ struct batch_core {
     uint64_t store_op;
     size_t storing_count;
     int64_t storing_offset, storing_number, kept_since, store_retry_at;
+    bool withdraw, storing_withdraw; /* a rewind has come to its end: see BATCH_STORE */
+    int64_t withdraw_from;
     uint64_t ack_tag, stored_tag, storing_tag; /* of results */
     uint64_t trigger_low; /* the lowest trigger tag not acknowledged; results are acknowledged only below it */
 

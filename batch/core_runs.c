@@ -336,6 +336,32 @@ static void on_updated(struct batch_core *c, struct run *r, const struct batch_e
     wait_for(r, core_effect(c, BATCH_QUERY), STEP_QUERYING);
 }
 
+static bool is_led_elsewhere(const struct batch_core *c, const struct run *r)
+{
+    for (size_t i = 0; i < c->run_count; i++)
+        if (c->runs[i] != r && strcmp(c->runs[i]->row.id, r->row.id) == 0)
+            return true;
+    return false;
+}
+
+static bool is_unfinished(const struct run_row *row)
+{
+    return row->state == RUN_QUEUED || row->state == RUN_RUNNING || (row->state == RUN_DONE && !row->published);
+}
+
+/* The id is in the store: its trigger came again, or an insertion happened although its outcome was unknown, or a
+ * worker that was replaced meanwhile did it. Whoever it was, a run that is not finished goes on here. */
+static void adopt(struct batch_core *c, struct run *r, const struct run_row *known)
+{
+    if (!is_unfinished(known) || is_led_elsewhere(c, r)) {
+        drop(c, r);
+        return;
+    }
+    run_row_free(&r->row);
+    run_row_copy(&r->row, known);
+    r->step = step_of_stored(known);
+}
+
 static void on_inserted(struct batch_core *c, struct run *r, const struct batch_event *e)
 {
     if (e->err) {
@@ -345,14 +371,16 @@ static void on_inserted(struct batch_core *c, struct run *r, const struct batch_
     if (r->trigger_tag)
         acknowledge_trigger(c, r->trigger_tag);
     r->trigger_tag = 0;
-    if (e->inserted && r->row.state == RUN_SKIPPED) {
-        c->status.runs_skipped++;
-        job_count(c, r->row.job)->skipped++;
+    if (!e->inserted.fresh) {
+        adopt(c, r, e->inserted.known);
+        return;
     }
-    if (!e->inserted || r->row.state == RUN_SKIPPED)
-        drop(c, r);
-    else
-        r->step = STEP_WAITING;
+    r->step = STEP_WAITING;
+    if (r->row.state != RUN_SKIPPED)
+        return;
+    c->status.runs_skipped++;
+    job_count(c, r->row.job)->skipped++;
+    drop(c, r);
 }
 
 void runs_answer(struct batch_core *c, const struct batch_event *e)
@@ -376,13 +404,24 @@ void runs_answer(struct batch_core *c, const struct batch_event *e)
         on_queried(c, r, e);
 }
 
+/* Periods of a job go into the store in their order: the newest there tells a restart where to go on. */
+static bool is_its_turn(const struct batch_core *c, const struct run *r)
+{
+    for (size_t i = 0; r->row.cause == RUN_ON_SCHEDULE && c->runs[i] != r; i++)
+        if (c->runs[i]->step == STEP_INSERTING && c->runs[i]->row.cause == RUN_ON_SCHEDULE &&
+            strcmp(c->runs[i]->row.job, r->row.job) == 0)
+            return false;
+    return true;
+}
+
 static void step_one(struct batch_core *c, struct run *r)
 {
     if (r->op || c->mono_ms < r->look_at)
         return;
     switch (r->step) {
     case STEP_INSERTING:
-        wait_for(r, core_effect(c, BATCH_INSERT), STEP_INSERTING);
+        if (is_its_turn(c, r))
+            wait_for(r, core_effect(c, BATCH_INSERT), STEP_INSERTING);
         break;
     case STEP_WAITING:
         if (!query_runs(c) && ready(c, r))

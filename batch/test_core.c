@@ -140,7 +140,7 @@ static void answer(struct fixture *f, enum batch_event_kind kind, const struct e
 {
     struct batch_event e = {.kind = kind, .op = f->e.op, .err = err};
     if (kind == BATCH_INSERTED)
-        e.inserted = true;
+        e.inserted.fresh = true;
     step(f, &e);
 }
 

@@ -164,15 +164,23 @@ static void do_send(struct worker *w)
 
 /* ---- the store ---- */
 
+static int withdraw(struct worker *w, const struct batch_effect *effect, struct err *err)
+{
+    size_t count;
+    if (!effect->withdraw)
+        return 0;
+    if (history_withdraw(w->store, effect->withdraw_from, &effect->source, &count, err) < 0)
+        return -1;
+    log_info("the rewind has come to its end: %zu results that were not given again are withdrawn", count);
+    return 0;
+}
+
 static int call_store(struct worker *w, const struct batch_effect *effect, struct batch_event *e, struct err *err)
 {
     (void)e;
+    if (withdraw(w, effect, err) < 0)
+        return -1;
     return history_put(w->store, effect->rows, effect->row_count, &effect->source, err);
-}
-
-static int call_insert(struct worker *w, const struct batch_effect *effect, struct batch_event *e, struct err *err)
-{
-    return run_insert(w->store, effect->run, &e->inserted, err);
 }
 
 static int call_update(struct worker *w, const struct batch_effect *effect, struct batch_event *e, struct err *err)
@@ -217,6 +225,29 @@ static int call_prepare(struct worker *w, const struct batch_effect *effect, str
         read_info(&head, stream, e);
     checkpoint_head_free(&head);
     return 0;
+}
+
+static int insert(struct worker *w, const struct run_row *run, bool *fresh, struct run_row *known, struct err *err)
+{
+    if (open_store(w, err) < 0 || run_insert(w->store, run, fresh, err) < 0)
+        return -1;
+    return *fresh ? 0 : run_get(w->store, run->id, known, err);
+}
+
+static void do_insert(struct worker *w, const struct batch_effect *effect)
+{
+    struct err err;
+    struct run_row known = {0};
+    struct batch_event e = {.kind = BATCH_INSERTED, .op = effect->op};
+    blocking(w, "storing a run");
+    if (insert(w, effect->run, &e.inserted.fresh, &known, &err) < 0) {
+        log_warn("storing a run: %s", err.text);
+        e.err = &err;
+    }
+    blocking(w, NULL);
+    e.inserted.known = &known;
+    worker_step(w, &e);
+    run_row_free(&known);
 }
 
 static void do_fetch(struct worker *w, const struct batch_effect *effect)
@@ -276,7 +307,7 @@ static void carry_out(struct worker *w, const struct batch_effect *effect)
         answer(w, effect, BATCH_STORED, "storing results", call_store);
         break;
     case BATCH_INSERT:
-        answer(w, effect, BATCH_INSERTED, "storing a run", call_insert);
+        do_insert(w, effect);
         break;
     case BATCH_PREPARE:
         answer(w, effect, BATCH_PREPARED, "preparing a run", call_prepare);

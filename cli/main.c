@@ -22,6 +22,8 @@ const struct verb verbs[] = {
      cmd_send, NULL},
     {"tenant", "add|list|show|update|pause|resume|token|remove ...", "tenants and their apps",
      "tenant add examples/acme/app.yaml", cmd_tenant, tenant_subs},
+    {"rewind", "TENANT", "read its retained log again, e.g. under a corrected app",
+     "rewind acme --to 2026-01-31T00:00:00Z", cmd_rewind, NULL},
     {"results", "TENANT", "stored results; --follow shows them as they come", "results acme --stream alarms --follow",
      cmd_results, NULL},
     {"triggers", "TENANT", "what fired", "triggers acme", cmd_triggers, NULL},

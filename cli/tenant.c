@@ -15,7 +15,7 @@
 
 struct wanted {
     const char *format, *save;
-    bool dry_run, keep_data, yes;
+    bool dry_run, keep_data, yes, skip;
     enum table_format table;
     const struct verb_sub *sub;
 };
@@ -188,8 +188,8 @@ static int do_pause(struct client *c, const void *wanted, char **argv, struct er
 
 static int do_resume(struct client *c, const void *wanted, char **argv, struct err *err)
 {
-    (void)wanted;
-    int status = post(c, argv[0], "/resume", err);
+    const struct wanted *w = wanted;
+    int status = post(c, argv[0], w->skip ? "/resume?skip=true" : "/resume", err);
     if (status == 0)
         fprintf(stderr, "%s is resumed: its workers start\n", argv[0]);
     return status;
@@ -305,6 +305,7 @@ int cmd_tenant(int argc, char **argv)
         {"dry-run", OPTION_FLAG, &w.dry_run, NULL, "add, update: only check"},
         {"save", OPTION_TEXT, &w.save, "FILE", "add: keep token and credentials there"},
         {"keep-data", OPTION_FLAG, &w.keep_data, NULL, "remove: keep results, runs and reports"},
+        {"skip", OPTION_FLAG, &w.skip, NULL, "resume: pass over what is lost of its log; it is written down"},
         {"yes", OPTION_FLAG, &w.yes, NULL, "remove: do not ask (only a terminal is asked)"},
     };
     const struct client_verb v = {.name = "tenant",

@@ -17,7 +17,8 @@ struct stream_core *stream_core_new(const struct stream_options *o)
     name_user_worker(c->worker_user, c->tenant);
     name_exchange_in(c->in_exchange, c->tenant);
     c->outbox = outbox_new();
-    c->offset = -1;
+    c->offset = c->to_offset = -1;
+    c->status.lost.to = -1;
     c->retry_ms = RETRY_FIRST_MS;
     return c;
 }
@@ -36,6 +37,7 @@ void stream_core_free(struct stream_core **core)
         return;
     free_held(c);
     free(c->held);
+    left_out_free(&c->left_out);
     free(c->effects.list);
     buf_free(&c->snapshot);
     buf_free(&c->info);
@@ -117,8 +119,7 @@ static void retry_later(struct stream_core *c, enum core_state state, const char
     core_say(c, words);
 }
 
-/* The connections are gone or of no use: begin again with new ones. */
-static void reconnect(struct stream_core *c, const struct err *err)
+void core_reconnect(struct stream_core *c, const struct err *err)
 {
     free_held(c);
     outbox_unsend(c->outbox);
@@ -156,7 +157,7 @@ static void on_lost(struct stream_core *c, const struct stream_event *e)
     if (e->err->code == ERR_INVALID && c->state == CORE_RUNNING && c->held_count == 0)
         note_unreadable(c);
     c->waiting_op = 0;
-    reconnect(c, e->err);
+    core_reconnect(c, e->err);
 }
 
 static void on_start(struct stream_core *c, const struct stream_event *e)
@@ -173,28 +174,13 @@ static void load_failed(struct stream_core *c, const struct err *err)
         core_exit(c, EXIT_SUPERSEDED, err->text);
         return;
     case ERR_INVALID:
+    case ERR_DAMAGED:
     case ERR_NOT_FOUND:
         core_exit(c, EXIT_STOPPED, err->text);
         return;
     default:
         retry_later(c, CORE_LOAD_WAIT, err->text);
     }
-}
-
-static int begin_engine(struct stream_core *c, const struct stream_event *e, struct err *err)
-{
-    if (e->loaded.state.p)
-        return engine_restore(e->loaded.state.p, e->loaded.state.len, &c->engine, err);
-    struct app_diags diags;
-    struct app *app = app_load(e->loaded.app_text.p, e->loaded.app_text.len, c->tenant, &diags);
-    if (!app)
-        err_set(err, ERR_INVALID, "version 1 of the app has a mistake: line %u: %s", diags.list[0].line,
-                diags.list[0].message);
-    app_diags_free(&diags);
-    if (!app)
-        return -1;
-    c->engine = engine_new(app, 1, c->options.generation);
-    return 0;
 }
 
 static void on_loaded(struct stream_core *c, const struct stream_event *e)
@@ -204,10 +190,19 @@ static void on_loaded(struct stream_core *c, const struct stream_event *e)
         load_failed(c, e->err);
         return;
     }
-    if (begin_engine(c, e, &err) < 0) {
+    const struct beginning b = {.tenant = c->tenant,
+                                .generation = c->options.generation,
+                                .state = e->loaded.state,
+                                .app_text = e->loaded.app_text,
+                                .rewind = e->loaded.rewind,
+                                .begins = e->loaded.begins};
+    if (begin_engine(&b, &c->engine, &c->to_offset, &err) < 0) {
         core_exit(c, e->loaded.state.p ? EXIT_STOPPED : EXIT_CONFIG, err.text);
         return;
     }
+    left_out_take(&c->left_out, e->loaded.skips, e->loaded.skip_count, e->loaded.log_generation);
+    c->dirty = e->loaded.begins;
+    c->kept_day = e->loaded.kept_ms == INT64_MIN ? -1 : e->loaded.kept_ms / DAY_MS;
     c->epoch = e->loaded.epoch;
     c->offset = e->loaded.head.offset;
     c->hash = e->loaded.head.hash;
@@ -222,7 +217,7 @@ static void on_loaded(struct stream_core *c, const struct stream_event *e)
 static void on_connected(struct stream_core *c, const struct stream_event *e)
 {
     if (e->err) {
-        reconnect(c, e->err);
+        core_reconnect(c, e->err);
         return;
     }
     struct stream_effect *tail = ask(c, STREAM_READ_TAIL, CORE_TAIL_RESULTS);
@@ -262,7 +257,7 @@ static void attach(struct stream_core *c)
 static void on_tail(struct stream_core *c, const struct stream_event *e)
 {
     if (e->err) {
-        reconnect(c, e->err);
+        core_reconnect(c, e->err);
         return;
     }
     if (c->state == CORE_TAIL_DEAD) {
@@ -280,7 +275,8 @@ static void on_tail(struct stream_core *c, const struct stream_event *e)
 
 bool core_holds(const struct stream_core *c)
 {
-    return c->blocked || c->hold_unstored || outbox_bytes(c->outbox) > OUTBOX_HOLD_BYTES;
+    return c->blocked || c->hold_unstored || c->skipping || c->mono_ms < c->skip_retry_at ||
+           outbox_bytes(c->outbox) > OUTBOX_HOLD_BYTES;
 }
 
 static char *copy_bytes(struct bytes *b, char *to)
@@ -315,55 +311,40 @@ static void acknowledge(struct stream_core *c, uint64_t tag)
     c->unacked = 0;
 }
 
-/* The first message after attaching must be the one that the checkpoint names. */
-static bool guard_attach(struct stream_core *c, const struct engine_message *m)
+static void read_message(struct stream_core *c, const struct engine_message *m)
 {
-    char words[PAGE_WORDS];
     int64_t offset = (int64_t)m->offset;
-    if (offset < c->offset)
-        return false;
-    if (offset == c->offset && hash_fnv64(m->body.p, m->body.len) == c->hash) {
-        c->state = CORE_RUNNING;
-        return false;
-    }
-    if (offset == c->offset)
-        snprintf(words, sizeof words, "foreign log: the message at offset %lld is not the one that was read",
-                 (long long)c->offset);
-    else
-        snprintf(words, sizeof words, "retention overtook the reader: offsets %lld to %lld are lost",
-                 (long long)c->offset + 1, (long long)offset - 1);
-    core_exit(c, EXIT_STOPPED, words);
-    return false;
-}
-
-/* A segment roll takes one offset, more is a loss. */
-static bool guard_gap(struct stream_core *c, const struct engine_message *m)
-{
-    char words[PAGE_WORDS];
-    int64_t offset = (int64_t)m->offset;
-    if (c->offset < 0 || offset <= c->offset + 2 + c->skipped)
-        return true;
-    snprintf(words, sizeof words, "gap in the log: offsets %lld to %lld are missing", (long long)c->offset + 1,
-             (long long)offset - 1);
-    core_exit(c, EXIT_STOPPED, words);
-    return false;
-}
-
-static void read_delivery(struct stream_core *c, const struct engine_message *m, uint64_t tag)
-{
-    if (c->state == CORE_ATTACHING) {
-        guard_attach(c, m);
-        acknowledge(c, tag);
-        return;
-    }
-    if ((int64_t)m->offset > c->offset && guard_gap(c, m)) {
+    if (c->options.in_message)
+        atomic_store_explicit(c->options.in_message, offset, memory_order_relaxed);
+    begin_pass(c->engine, &c->to_offset, offset);
+    switch (left_out_how(&c->left_out, offset)) {
+    case LEFT_OUT_NOT:
         core_read(c, m);
-        c->offset = (int64_t)m->offset;
-        c->skipped = 0;
-        c->hash = hash_fnv64(m->body.p, m->body.len);
-        c->dirty = true;
+        break;
+    case LEFT_OUT_SET_ASIDE:
+        core_set_aside(c, m);
+        break;
+    case LEFT_OUT_SILENTLY:
+        break;
     }
+    c->offset = offset;
+    c->skipped = 0;
+    c->hash = hash_fnv64(m->body.p, m->body.len);
+    c->dirty = true;
+    if (c->options.in_message)
+        atomic_store_explicit(c->options.in_message, -1, memory_order_relaxed);
+}
+
+/* false: it must be held. */
+static bool read_delivery(struct stream_core *c, const struct engine_message *m, uint64_t tag)
+{
+    enum guard guard = core_guard(c, m);
+    if (guard == GUARD_HOLD)
+        return false;
+    if (guard == GUARD_READ)
+        read_message(c, m);
     acknowledge(c, tag);
+    return true;
 }
 
 static void read_held(struct stream_core *c)
@@ -371,10 +352,8 @@ static void read_held(struct stream_core *c)
     size_t done = 0;
     if (!c->held_count)
         return;
-    while (done < c->held_count && !core_holds(c) && c->state != CORE_EXITED) {
-        read_delivery(c, &c->held[done].message, c->held[done].tag);
+    while (done < c->held_count && !core_holds(c) && read_delivery(c, &c->held[done].message, c->held[done].tag))
         free(c->held[done++].block);
-    }
     memmove(c->held, c->held + done, (c->held_count - done) * sizeof *c->held);
     c->held_count -= done;
 }
@@ -390,10 +369,8 @@ static void on_delivery(struct stream_core *c, const struct stream_event *e)
         return;
     c->last_delivery = c->mono_ms;
     c->tick_pending = false;
-    if (core_holds(c) || c->held_count)
+    if (core_holds(c) || c->held_count || !read_delivery(c, &e->delivery.message, e->delivery.tag))
         hold(c, e);
-    else
-        read_delivery(c, &e->delivery.message, e->delivery.tag);
 }
 
 /* ---- the broker's words ---- */
@@ -406,10 +383,10 @@ static void on_confirm(struct stream_core *c, const struct stream_event *e)
         return;
     if (!outbox_confirm(c->outbox, e->confirm.tag, e->confirm.multiple, e->confirm.ack, &nacked)) {
         err_set(&err, ERR_UNAVAILABLE, "broker: a confirm for a message never sent");
-        reconnect(c, &err);
+        core_reconnect(c, &err);
     } else if (nacked) {
         err_set(&err, ERR_UNAVAILABLE, "broker: it refused a message (nack)");
-        reconnect(c, &err);
+        core_reconnect(c, &err);
     }
 }
 
@@ -420,7 +397,7 @@ static void on_returned(struct stream_core *c, const struct stream_event *e)
         return;
     err_set(&err, ERR_UNAVAILABLE, "broker: no queue takes %s of exchange %s: are the tenant's broker objects there?",
             e->returned.key, e->returned.exchange);
-    reconnect(c, &err);
+    core_reconnect(c, &err);
 }
 
 static void on_blocked(struct stream_core *c, const struct stream_event *e)
@@ -451,10 +428,7 @@ static void on_timer(struct stream_core *c)
     else if (c->state == CORE_CONNECT_WAIT && c->mono_ms >= c->retry_at)
         connect_now(c);
     else if (c->state == CORE_ATTACHING && c->mono_ms >= c->attach_by && !c->held_count) {
-        char words[PAGE_WORDS];
-        snprintf(words, sizeof words, "offset %lld is beyond the tail of the log: was the log made anew?",
-                 (long long)c->offset);
-        core_exit(c, EXIT_STOPPED, words);
+        core_beyond_tail(c);
     } else if (c->state == CORE_DRAINING && c->mono_ms >= c->drain_by) {
         err_set(&err, ERR_TIMEOUT, "drained without a last checkpoint: not all was confirmed in time");
         core_exit(c, EXIT_DONE, err.text);
@@ -517,6 +491,12 @@ static void handle(struct stream_core *c, const struct stream_event *e)
         break;
     case STREAM_SAVED:
         core_saved(c, e);
+        break;
+    case STREAM_KEPT:
+        core_kept(c, e);
+        break;
+    case STREAM_SKIPPED:
+        core_skipped(c, e);
         break;
     case STREAM_STORED:
         core_stored(c, e);
@@ -583,6 +563,11 @@ static int64_t settle_wake(const struct stream_core *c)
     return c->mono_ms < at ? at : INT64_MAX;
 }
 
+static int64_t skip_wake(const struct stream_core *c)
+{
+    return c->mono_ms < c->skip_retry_at ? c->skip_retry_at : INT64_MAX;
+}
+
 int64_t stream_core_wake(const struct stream_core *c)
 {
     switch (c->state) {
@@ -590,12 +575,13 @@ int64_t stream_core_wake(const struct stream_core *c)
     case CORE_CONNECT_WAIT:
         return c->retry_at;
     case CORE_ATTACHING:
-        return c->attach_by;
+        return c->skipping ? INT64_MAX : earliest(c->attach_by, skip_wake(c));
     case CORE_DRAINING:
         return earliest(c->drain_by, core_checkpoint_wake(c));
     case CORE_RUNNING:
-        return earliest(earliest(earliest(tick_wake(c), settle_wake(c)), core_checkpoint_wake(c)),
-                        c->asking_stored ? INT64_MAX : c->ask_stored_at);
+        return earliest(
+            earliest(earliest(tick_wake(c), settle_wake(c)), earliest(core_checkpoint_wake(c), skip_wake(c))),
+            c->asking_stored ? INT64_MAX : c->ask_stored_at);
     default:
         return INT64_MAX;
     }
@@ -629,6 +615,7 @@ void stream_core_status(const struct stream_core *c, struct stream_status *s)
     s->state = page_state_of(c);
     snprintf(s->words, sizeof s->words, "%s", c->words);
     s->offset = c->offset;
+    s->left_out = c->left_out.messages;
     s->unconfirmed = (int64_t)outbox_count(c->outbox);
     s->at_end = core_at_end(c);
     if (c->engine)

@@ -14,6 +14,7 @@
 
 #include "base/outbox.h"
 #include "base/wire/contract.h"
+#include "coredms/rows.h"
 #include "stream/engine/engine.h"
 
 #define STREAM_LEASE_MS 15000 /* after a save the writer is taken to be alive for so long */
@@ -24,6 +25,11 @@ struct stream_options {
     int64_t checkpoint_interval_ms;
     int64_t retention_results_ms; /* reading stops when unstored results grow older than half of it */
     unsigned prefetch;            /* messages; acknowledged in halves */
+    int64_t retention_events_ms;  /* kept checkpoints go when they are older */
+    int64_t alone; /* offset of a message that may kill the worker: nothing else is at stake while it is read;
+                      -1 = none */
+    bool skip;     /* an operator's word: what a guard finds lost is passed over */
+    _Atomic int64_t *in_message; /* where the offset of the message being read is shown; NULL = nowhere */
 };
 
 enum stream_event_kind {
@@ -37,6 +43,8 @@ enum stream_event_kind {
     STREAM_RETURNED, /* a message of ours found no queue */
     STREAM_BLOCKED,  /* the broker blocks publishers (flag) or not */
     STREAM_SAVED,    /* answers SAVE */
+    STREAM_KEPT,     /* answers KEEP */
+    STREAM_SKIPPED,  /* answers SKIP */
     STREAM_STORED,   /* answers ASK_STORED */
     STREAM_TIMER,
     STREAM_DRAIN /* finish: SIGTERM or the supervisor is gone */
@@ -58,7 +66,15 @@ struct stream_event {
             uint64_t epoch;
             struct stream_head head;
             struct bytes state;    /* engine snapshot; NULL = none yet */
-            struct bytes app_text; /* version 1, when there is no state */
+            struct bytes app_text; /* without state: version 1; with `rewind`: the version that holds from there on */
+            /* This generation began with a rewind; begins: now, so that state and head are those of the kept checkpoint
+             * (no state: from the beginning of the log). NULL = it began with an empty log. */
+            const struct rewind_row *rewind;
+            bool begins;
+            const struct skip_row *skips; /* all that the store has */
+            size_t skip_count;
+            uint64_t log_generation; /* with which the present log began */
+            int64_t kept_ms;         /* saved_ms of this generation's newest kept checkpoint; INT64_MIN = none */
         } loaded;
         struct {
             const int64_t *numbers; /* x-number of this generation found in the queue */
@@ -96,6 +112,8 @@ enum stream_effect_kind {
     STREAM_ACK,
     STREAM_SEND, /* something waits in the outbox: send up to the in-flight limits */
     STREAM_SAVE,
+    STREAM_KEEP, /* the checkpoint saved last, and forget those kept before keep.forget_before_ms */
+    STREAM_SKIP, /* write skip into the store: these offsets are passed over */
     STREAM_ASK_STORED,
     STREAM_EXIT
 };
@@ -113,8 +131,10 @@ struct stream_effect {
         struct bytes state; /* NULL: only head, lease and info are refreshed */
         struct bytes info;  /* JSON */
     } save;
-    int code;          /* EXIT: enum child_exit */
-    const char *words; /* EXIT, DISCONNECT: why */
+    int64_t forget_before_ms; /* KEEP, with save.epoch */
+    struct skip_row skip;     /* SKIP */
+    int code;                 /* EXIT: enum child_exit */
+    const char *words;        /* EXIT, DISCONNECT: why */
 };
 
 struct stream_core;
@@ -136,6 +156,11 @@ struct stream_status {
     int64_t unreadable,
         unreadable_offset; /* messages passed over, as the client library cannot read them; the last one's offset */
     bool connected, at_end;
+    struct { /* what a guard found lost of the log and the worker stopped for; from > to: nothing */
+        enum skip_reason reason;
+        int64_t from, to;
+    } lost;
+    int64_t left_out;         /* messages left out of the log by the store's list, as far as it has been read */
     int64_t last_received_ms; /* wall; INT64_MIN = nothing yet */
 };
 void stream_core_status(const struct stream_core *c, struct stream_status *s);

@@ -117,6 +117,27 @@ void core_checkpoint(struct stream_core *c)
     }
 }
 
+/* One a day, for as long as the log: what a rewind, verify and explain start from. */
+static void keep(struct stream_core *c)
+{
+    c->keeping_day = c->wall_ms / DAY_MS;
+    if (c->keeping || c->keeping_day == c->kept_day)
+        return;
+    c->keeping = true;
+    struct stream_effect *e = core_effect(c, STREAM_KEEP);
+    e->save.epoch = c->epoch;
+    e->forget_before_ms = c->wall_ms - c->options.retention_events_ms - DAY_MS;
+}
+
+void core_kept(struct stream_core *c, const struct stream_event *e)
+{
+    c->keeping = false;
+    if (!e->err)
+        c->kept_day = c->keeping_day;
+    else if (e->err->code == ERR_FENCED)
+        core_exit(c, EXIT_SUPERSEDED, e->err->text);
+}
+
 static void saved_well(struct stream_core *c)
 {
     int64_t took = c->mono_ms - c->save_began;
@@ -130,6 +151,7 @@ static void saved_well(struct stream_core *c)
     c->status.checkpoints++;
     c->status.checkpoint_ms = took;
     c->status.checkpoint_bytes = (int64_t)c->snapshot.len;
+    keep(c);
 }
 
 void core_saved(struct stream_core *c, const struct stream_event *e)
@@ -144,6 +166,10 @@ void core_saved(struct stream_core *c, const struct stream_event *e)
     }
     if (e->err->code == ERR_FENCED) {
         core_exit(c, EXIT_SUPERSEDED, e->err->text);
+        return;
+    }
+    if (e->err->code == ERR_DAMAGED || e->err->code == ERR_INVALID) { /* trying again does not mend it */
+        core_exit(c, EXIT_STOPPED, e->err->text);
         return;
     }
     /* The store is away or full: the snapshot stays and is tried again; a repeated save is harmless. */

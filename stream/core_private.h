@@ -1,9 +1,11 @@
-/* The insides of the stream worker's state machine, shared by core.c (states), core_stored.c (results not yet stored),
- * core_publish.c (engine's sink, outbox) and core_checkpoint.c (snapshots). */
+/* The insides of the stream worker's state machine, shared by core.c (states), core_guard.c (what is lost of the log),
+ * core_stored.c (results not yet stored), core_publish.c (engine's sink, outbox) and core_checkpoint.c (snapshots). */
 #ifndef BELLTOWER_STREAM_CORE_PRIVATE_H
 #define BELLTOWER_STREAM_CORE_PRIVATE_H
 
+#include "stream/begin.h"
 #include "stream/core.h"
+#include "stream/left_out.h"
 
 #include "base/number_set.h"
 #include "base/wire/control.h"
@@ -25,6 +27,7 @@
 #define OUTBOX_HOLD_BYTES (8 * 1024 * 1024) /* more than this waits to be published: reading pauses */
 #define SAMPLES           64
 #define FIRED_MAX         64 /* triggers of an app */
+#define DAY_MS            INT64_C(86400000)
 
 enum core_state {
     CORE_IDLE,
@@ -84,7 +87,13 @@ struct stream_core {
     size_t held_count, held_cap;
     bool hold_unstored;
     struct number_set known_results, known_dead; /* found in their queues and not yet given again by the replay */
-    bool tick_pending;                           /* a tick is on its way into the log */
+    struct left_out left_out;
+    struct skip_row skip_asked; /* while skipping */
+    bool skipping;              /* reading waits until the store has it */
+    int64_t skip_retry_at;
+    int64_t to_offset; /* of a rewind: results are given for windows that begin behind what was read before it; -1 = it
+                          is behind us */
+    bool tick_pending; /* a tick is on its way into the log */
     int64_t tick_sent_at;
     struct buf scratch;
 
@@ -97,6 +106,8 @@ struct stream_core {
     struct stream_head snapshot_head;
     int64_t next_checkpoint, save_began, save_retry_at;
     bool refresh_only, store_away;
+    int64_t kept_day, keeping_day; /* wall, in days: when a checkpoint was kept last */
+    bool keeping;
     int64_t drain_by;
 
     /* results not yet stored: samples (number, wall) to find the age of the oldest */
@@ -121,7 +132,17 @@ struct stream_core {
 struct stream_effect *core_effect(struct stream_core *c, enum stream_effect_kind kind);
 void core_exit(struct stream_core *c, enum child_exit code, const char *words);
 void core_say(struct stream_core *c, const char *words);
-bool core_holds(const struct stream_core *c); /* reading pauses */
+bool core_holds(const struct stream_core *c);                      /* reading pauses */
+void core_reconnect(struct stream_core *c, const struct err *err); /* the connections are gone or of no use */
+/* core_guard.c */
+enum guard {
+    GUARD_READ,
+    GUARD_PASS, /* it was read before */
+    GUARD_HOLD  /* not yet, or never: see the core's state */
+};
+enum guard core_guard(struct stream_core *c, const struct engine_message *m);
+void core_beyond_tail(struct stream_core *c);
+void core_skipped(struct stream_core *c, const struct stream_event *e);
 /* core_stored.c */
 void core_sample_at_load(struct stream_core *c, int64_t saved_ms);
 void core_ask_stored(struct stream_core *c);
@@ -129,10 +150,12 @@ void core_stored(struct stream_core *c, const struct stream_event *e);
 /* core_publish.c */
 void core_read(struct stream_core *c,
                const struct engine_message *m); /* through the engine; its output into the outbox */
+void core_set_aside(struct stream_core *c, const struct engine_message *m); /* the same, undecoded */
 void core_tick(struct stream_core *c);
 /* core_checkpoint.c */
 void core_checkpoint(struct stream_core *c); /* takes, waits for, saves as far as it can now */
 void core_saved(struct stream_core *c, const struct stream_event *e);
+void core_kept(struct stream_core *c, const struct stream_event *e);
 int64_t core_checkpoint_wake(const struct stream_core *c);
 bool core_at_end(const struct stream_core *c);
 int64_t core_quiet_now(const struct stream_core *c);

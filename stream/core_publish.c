@@ -53,6 +53,30 @@ static void take_result(void *context, const struct engine_result *r)
     header_text(&m, HEADER_FIRED, r->fired);
     header_number(&m, HEADER_GENERATION, c->options.generation);
     header_text(&m, HEADER_KEY, buf_cstr(&c->scratch));
+    header_number(&m, HEADER_FIRST_OFFSET, r->first_offset);
+    header_number(&m, HEADER_LAST_OFFSET, r->last_offset);
+    outbox_add(c->outbox, &m);
+}
+
+/* To whoever stores results: see control.h. */
+static void take_rewound(void *context, uint64_t number, int64_t from)
+{
+    struct stream_core *c = context;
+    char key[KEY_SIZE], body[100];
+    if (known(c, &c->known_results, number))
+        return;
+    snprintf(body, sizeof body, "{\"generation\":%" PRIu64 ",\"from\":%" PRId64 "}", c->options.generation, from);
+    struct outbox_message m = {.kind = OUT_RESULT,
+                               .number = (int64_t)number,
+                               .exchange = EXCHANGE_RESULTS,
+                               .key = key_of(c, "rewound", key),
+                               .type = CONTROL_REWOUND,
+                               .content_type = "application/json",
+                               .body = body,
+                               .len = strlen(body)};
+    header_number(&m, HEADER_NUMBER, number);
+    header_number(&m, HEADER_EPOCH, c->epoch);
+    header_number(&m, HEADER_GENERATION, c->options.generation);
     outbox_add(c->outbox, &m);
 }
 
@@ -135,12 +159,24 @@ static void take_dead(void *context, const struct engine_dead *d)
     outbox_add(c->outbox, &m);
 }
 
-void core_read(struct stream_core *c, const struct engine_message *m)
+static void read_by(struct stream_core *c, const struct engine_message *m,
+                    void (*read)(struct engine *, const struct engine_message *, const struct engine_sink *))
 {
-    const struct engine_sink sink = {.context = c, .result = take_result, .trigger = take_trigger, .dead = take_dead};
+    const struct engine_sink sink = {
+        .context = c, .result = take_result, .trigger = take_trigger, .dead = take_dead, .rewound = take_rewound};
     struct engine_message timed = *m;
     timed.received_ms = core_quiet_now(c);
-    engine_message(c->engine, &timed, &sink);
+    read(c->engine, &timed, &sink);
+}
+
+void core_read(struct stream_core *c, const struct engine_message *m)
+{
+    read_by(c, m, engine_message);
+}
+
+void core_set_aside(struct stream_core *c, const struct engine_message *m)
+{
+    read_by(c, m, engine_set_aside);
 }
 
 void core_tick(struct stream_core *c)

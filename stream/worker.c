@@ -45,9 +45,7 @@ static void on_delivery(void *context, const struct link_message *m)
         log_error("a delivery without x-stream-offset: is %s a stream queue?", w->queue_events);
         return;
     }
-    atomic_store_explicit(&w->start.runtime.page->in_message, m->offset, memory_order_relaxed);
     worker_step(w, &e);
-    atomic_store_explicit(&w->start.runtime.page->in_message, -1, memory_order_relaxed);
 }
 
 static void on_confirm(void *context, uint64_t tag, bool multiple, bool ack)
@@ -140,7 +138,11 @@ static int run(struct worker *w)
                                            .generation = w->start.generation,
                                            .checkpoint_interval_ms = w->start.settings.checkpoint_interval,
                                            .retention_results_ms = w->start.settings.retention_results,
-                                           .prefetch = WORKER_PREFETCH};
+                                           .retention_events_ms = w->start.settings.retention_events,
+                                           .prefetch = WORKER_PREFETCH,
+                                           .alone = w->start.alone,
+                                           .skip = w->start.skip,
+                                           .in_message = &w->start.runtime.page->in_message};
     struct stream_event start = {.kind = STREAM_START};
     w->core = stream_core_new(&options);
     worker_step(w, &start);

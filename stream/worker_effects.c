@@ -13,58 +13,16 @@
 
 /* ---- the store ---- */
 
-static int open_store(struct worker *w, struct err *err)
+int worker_open_store(struct worker *w, struct err *err)
 {
     if (w->store)
         return 0;
     return coredms_open(w->start.settings.coredms, w->start.tenant, COREDMS_WRITES_STREAM, &w->store, err);
 }
 
-static void blocking(struct worker *w, const char *what)
+void worker_store_blocking(struct worker *w, const char *what)
 {
     worker_blocking(&w->start, what, w->store ? coredms_block_ms(w->store) : STORE_OPEN_MS);
-}
-
-static int load_state(struct worker *w, struct stream_event *e, struct buf *state, char **app, struct err *err)
-{
-    struct checkpoint_head head;
-    size_t len;
-    uint32_t version;
-    if (open_store(w, err) < 0 || checkpoint_raise(w->store, w->start.generation, &head, err) < 0)
-        return -1;
-    e->loaded.epoch = head.epoch;
-    e->loaded.head = (struct stream_head){.offset = head.offset, .hash = head.message_hash, .saved_ms = head.saved_ms};
-    w->checkpoint_number = head.number;
-    int status;
-    if (head.chunk_count) {
-        status = checkpoint_load(w->store, &head, state, err);
-        e->loaded.state = (struct bytes){state->data, state->len};
-    } else {
-        status = registry_get_app(w->store, w->start.tenant, 1, app, &len, &version, err);
-        e->loaded.app_text = (struct bytes){*app, status == 0 ? len : 0};
-    }
-    checkpoint_head_free(&head);
-    return status;
-}
-
-static void do_load(struct worker *w, const struct stream_effect *effect)
-{
-    struct buf state = {0};
-    char *app = NULL;
-    struct err err;
-    struct stream_event e = {.kind = STREAM_LOADED, .op = effect->op};
-    blocking(w, "loading the checkpoint");
-    if (load_state(w, &e, &state, &app, &err) < 0)
-        e.err = &err;
-    blocking(w, NULL);
-    if (e.err)
-        log_warn("cannot load the checkpoint: %s", err.text);
-    else
-        log_info("checkpoint loaded: epoch %llu, offset %lld, %zu bytes", (unsigned long long)e.loaded.epoch,
-                 (long long)e.loaded.head.offset, state.len);
-    worker_step(w, &e);
-    buf_free(&state);
-    free(app);
 }
 
 static int save_state(struct worker *w, const struct stream_effect *effect, struct err *err)
@@ -84,7 +42,7 @@ static int save_state(struct worker *w, const struct stream_effect *effect, stru
                                    .saved_ms = effect->save.head.saved_ms,
                                    .lease_ms = now + STREAM_LEASE_MS,
                                    .info = info};
-    int status = open_store(w, err);
+    int status = worker_open_store(w, err);
     if (status == 0)
         status = checkpoint_save(w->store, &head, effect->save.state.p, len, err);
     /* After an unknown outcome the number may be taken: chunks are named (epoch, number) and never reused. */
@@ -98,12 +56,43 @@ static void do_save(struct worker *w, const struct stream_effect *effect)
 {
     struct err err;
     struct stream_event e = {.kind = STREAM_SAVED, .op = effect->op};
-    blocking(w, "saving a checkpoint");
+    worker_store_blocking(w, "saving a checkpoint");
     if (save_state(w, effect, &err) < 0) {
         log_warn("cannot save the checkpoint: %s", err.text);
         e.err = &err;
     }
-    blocking(w, NULL);
+    worker_store_blocking(w, NULL);
+    worker_step(w, &e);
+}
+
+static void do_keep(struct worker *w, const struct stream_effect *effect)
+{
+    struct err err;
+    struct stream_event e = {.kind = STREAM_KEPT, .op = effect->op};
+    worker_store_blocking(w, "keeping a checkpoint");
+    if (worker_open_store(w, &err) < 0 ||
+        checkpoint_keep(w->store, effect->save.epoch, w->start.generation, &err) < 0 ||
+        checkpoint_forget(w->store, effect->forget_before_ms, &err) < 0) {
+        log_warn("cannot keep a checkpoint: %s", err.text);
+        e.err = &err;
+    }
+    worker_store_blocking(w, NULL);
+    worker_step(w, &e);
+}
+
+static void do_skip(struct worker *w, const struct stream_effect *effect)
+{
+    struct err err;
+    struct stream_event e = {.kind = STREAM_SKIPPED, .op = effect->op};
+    worker_store_blocking(w, "writing down what is passed over");
+    if (worker_open_store(w, &err) < 0 || skip_add(w->store, &effect->skip, &err) < 0) {
+        log_warn("cannot write down what is passed over: %s", err.text);
+        e.err = &err;
+    } else {
+        log_warn("by an operator's word the log is passed over from offset %lld to %lld (%s)",
+                 (long long)effect->skip.from, (long long)effect->skip.to, skip_reason_name((int)effect->skip.reason));
+    }
+    worker_store_blocking(w, NULL);
     worker_step(w, &e);
 }
 
@@ -112,14 +101,14 @@ static void do_ask_stored(struct worker *w, const struct stream_effect *effect)
     struct err err;
     struct source source;
     struct stream_event e = {.kind = STREAM_STORED, .op = effect->op};
-    blocking(w, "asking what is stored");
-    if (open_store(w, &err) < 0 || history_source(w->store, &source, &err) < 0) {
+    worker_store_blocking(w, "asking what is stored");
+    if (worker_open_store(w, &err) < 0 || history_source(w->store, &source, &err) < 0) {
         e.err = &err;
     } else {
         e.stored.number = source.number;
         e.stored.generation = source.generation;
     }
-    blocking(w, NULL);
+    worker_store_blocking(w, NULL);
     worker_step(w, &e);
 }
 
@@ -207,7 +196,7 @@ void worker_effects(struct worker *w)
     while (!w->exiting && stream_core_effect(w->core, &effect)) {
         switch (effect.kind) {
         case STREAM_LOAD:
-            do_load(w, &effect);
+            worker_load(w, effect.op);
             break;
         case STREAM_CONNECT:
             do_connect(w, &effect);
@@ -229,6 +218,12 @@ void worker_effects(struct worker *w)
             break;
         case STREAM_SAVE:
             do_save(w, &effect);
+            break;
+        case STREAM_KEEP:
+            do_keep(w, &effect);
+            break;
+        case STREAM_SKIP:
+            do_skip(w, &effect);
             break;
         case STREAM_ASK_STORED:
             do_ask_stored(w, &effect);

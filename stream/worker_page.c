@@ -94,6 +94,25 @@ static void detail_triggers(const struct worker *w, struct buf *b)
     json_w_close(b, ']');
 }
 
+/* What a guard found lost, for which the worker stopped; and how much the list in the store leaves out. */
+static void detail_log(const struct stream_status *s, struct buf *b)
+{
+    json_w_name(b, "log");
+    json_w_open(b, '{');
+    put_number(b, "left_out", s->left_out);
+    if (s->lost.from <= s->lost.to) {
+        json_w_name(b, "lost");
+        json_w_open(b, '{');
+        json_w_name(b, "reason");
+        json_w_str(b, skip_reason_name((int)s->lost.reason));
+        put_number(b, "from", s->lost.from);
+        if (s->lost.to != INT64_MAX)
+            put_number(b, "to", s->lost.to);
+        json_w_close(b, '}');
+    }
+    json_w_close(b, '}');
+}
+
 static void write_detail(struct worker *w, const struct stream_status *s, const struct engine_info *info)
 {
     const struct engine *engine = stream_core_engine(w->core);
@@ -114,6 +133,7 @@ static void write_detail(struct worker *w, const struct stream_status *s, const 
     }
     if (engine_tick_at(engine) != INT64_MAX)
         put_number(b, "tick_at", engine_tick_at(engine));
+    detail_log(s, b);
     detail_streams(engine, s, b);
     detail_triggers(w, b);
     detail_dead(w, s, info, b);
@@ -167,6 +187,15 @@ static int64_t lag_ms(struct worker *w, const struct stream_status *s)
     return now - w->at_end_at;
 }
 
+static void put_lost(struct status_page *p, const struct stream_status *s)
+{
+    bool lost = s->lost.from <= s->lost.to;
+    page_set(p, M_LEFT_OUT, s->left_out);
+    page_set(p, M_LOST, lost);
+    page_set(p, M_LOST_FROM, lost ? s->lost.from : 0);
+    page_set(p, M_LOST_TO, lost ? s->lost.to : 0);
+}
+
 static void put_status(struct worker *w, const struct stream_status *s)
 {
     struct status_page *p = w->start.runtime.page;
@@ -182,6 +211,7 @@ static void put_status(struct worker *w, const struct stream_status *s)
     page_set(p, M_STREAM_RECONNECTS, s->reconnects);
     page_set(p, M_UNCONFIRMED, s->unconfirmed);
     page_set(p, M_SKIPPED_REPEATS, s->already_published);
+    put_lost(p, s);
 }
 
 void worker_page(struct worker *w)

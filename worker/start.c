@@ -5,6 +5,9 @@
 #include "coredms/coredms.h"
 #include "tenants/app/app.h"
 
+#include "worker/yield.h"
+
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +39,27 @@ static int find_generation(struct worker_start *w, const char *text, struct err 
     }
     coredms_close(&registry);
     return status;
+}
+
+static int get_offset(const char *text, const char *name, int64_t *offset, struct err *err)
+{
+    char *end;
+    *offset = -1;
+    if (!text)
+        return 0;
+    errno = 0;
+    *offset = strtoll(text, &end, 10);
+    if (errno || !*text || *end || *offset < 0)
+        return err_set(err, ERR_INVALID, "--%s %s is no offset", name, text);
+    return 0;
+}
+
+static int get_trials(struct worker_start *w, int argc, char **argv, struct err *err)
+{
+    w->skip = runtime_flag(argc, argv, "skip");
+    if (get_offset(runtime_argument(argc, argv, "alone"), "alone", &w->alone, err) < 0)
+        return -1;
+    return get_offset(runtime_argument(argc, argv, "set-aside"), "set-aside", &w->set_aside, err);
 }
 
 static int prepare(struct worker_start *w, enum role role, int argc, char **argv, struct err *err)
@@ -70,6 +94,8 @@ int worker_start(struct worker_start *w, enum role role, int argc, char **argv)
     if (settings_load(&argc, argv, &w->settings, &err) < 0)
         return usage(role, err.text);
     w->tenant = runtime_argument(argc, argv, "tenant");
+    if (get_trials(w, argc, argv, &err) < 0)
+        return usage(role, err.text);
     if (!w->tenant || !app_tenant_name_ok(w->tenant, strlen(w->tenant)))
         return usage(role, "--tenant NAME is missing or no tenant's name");
     if (prepare(w, role, argc, argv, &err) < 0) {
@@ -78,6 +104,8 @@ int worker_start(struct worker_start *w, enum role role, int argc, char **argv)
             page_set_state(w->runtime.page, PAGE_WAITING, err.text);
         return exit_code_of(&err);
     }
+    if (runtime_flag(argc, argv, "yield"))
+        worker_yield(w, role);
     log_info("begins, generation %llu", (unsigned long long)w->generation);
     return 0;
 }

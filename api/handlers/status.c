@@ -119,6 +119,7 @@ static void put_full(struct buf *out, const struct worker_view *stream, const st
                      const struct buf *stream_detail, const struct buf *batch_detail)
 {
     put_counters(out, stream, batch);
+    put_raw_member(out, "log", stream_detail, "log", "{}");
     put_raw_member(out, "streams", stream_detail, "streams", "[]");
     put_raw_member(out, "triggers", stream_detail, "triggers", "[]");
     put_raw_member(out, "dead", stream_detail, "dead", "[]");

@@ -128,17 +128,17 @@ void handle_tenant_remove(struct request *r)
 
 /* ---- pause and resume ---- */
 
-static int set_state(struct request *r, struct coredms *db, enum tenant_state state, struct err *err)
+static int set_state(struct request *r, struct coredms *db, enum tenant_state state, bool skip, struct err *err)
 {
     if (registry_set_state(db, r->tenant.tenant, state, false, err) < 0)
         return -1;
     r->tenant.state = state;
     if (operation_want(r->api, &r->tenant, err) < 0)
         return -1;
-    return state == TENANT_RUNNING ? supervision_retry(r->api->supervision, r->tenant.tenant, err) : 0;
+    return state == TENANT_RUNNING ? supervision_retry(r->api->supervision, r->tenant.tenant, skip, err) : 0;
 }
 
-static void change_state(struct request *r, enum tenant_state state)
+static void change_state(struct request *r, enum tenant_state state, bool skip)
 {
     struct err err;
     if (!supervision_there(r->api->supervision)) {
@@ -149,7 +149,7 @@ static void change_state(struct request *r, enum tenant_state state)
         return;
     struct coredms *db = tenant_is_there(r) ? take_store(r, false) : NULL;
     if (db) {
-        int status = set_state(r, db, state, &err);
+        int status = set_state(r, db, state, skip, &err);
         give_store(r, db);
         if (status < 0) {
             problem_err(r, &err);
@@ -163,12 +163,17 @@ static void change_state(struct request *r, enum tenant_state state)
 
 void handle_tenant_pause(struct request *r)
 {
-    change_state(r, TENANT_PAUSED);
+    change_state(r, TENANT_PAUSED, false);
 }
 
 void handle_tenant_resume(struct request *r)
 {
-    change_state(r, TENANT_RUNNING);
+    struct err err;
+    bool skip;
+    if (request_flag(r, "skip", &skip, &err) < 0)
+        problem_err(r, &err);
+    else
+        change_state(r, TENANT_RUNNING, skip);
 }
 
 /* ---- token ---- */

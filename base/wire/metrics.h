@@ -34,6 +34,12 @@
     M(M_LAG_MS, "belltower_lag_seconds", GAUGE, ROLE_STREAM, 1000,                                                     \
       "age of the oldest message not yet read; 0 at the log's end")                                                    \
     M(M_OFFSET, "belltower_offset", GAUGE, ROLE_STREAM, 1, "offset of the last message read")                          \
+    M(M_LEFT_OUT, "belltower_log_left_out_messages", GAUGE, ROLE_STREAM, 1,                                            \
+      "messages of the log that every reading leaves out: set aside as poison, or lost and skipped")                   \
+    M(M_LOST, "belltower_log_lost", GAUGE, ROLE_STREAM, 1,                                                             \
+      "1 while the worker is stopped, because a part of the log is lost; see the two offsets")                         \
+    M(M_LOST_FROM, "belltower_log_lost_from_offset", GAUGE, ROLE_STREAM, 1, "the first offset lost")                   \
+    M(M_LOST_TO, "belltower_log_lost_to_offset", GAUGE, ROLE_STREAM, 1, "the last offset lost")                        \
     M(M_CHECKPOINTS, "belltower_checkpoints_total", COUNTER, ROLE_STREAM, 1, "checkpoints saved")                      \
     M(M_CHECKPOINT_MS, "belltower_checkpoint_last_duration_seconds", GAUGE, ROLE_STREAM, 1000,                         \
       "how long the last checkpoint took")                                                                             \
