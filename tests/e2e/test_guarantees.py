@@ -1,0 +1,264 @@
+"""What is left of the guarantees when something goes badly wrong, end to end: rewinds, poison, lost logs, a second worker."""
+import contextlib
+import json
+import mmap
+import os
+import signal
+import struct
+import subprocess
+import time
+import unittest
+
+import pika
+
+from harness import BIN, PlatformTest, alive, management, rabbitmq, tenant_app, wait_for
+
+APP = '''tenant: acme
+events:
+  time: { field: t, format: unix, idle_after: 1h }
+  fields: { k: int, v: int }
+streams:
+  - name: s
+    where: v >= 10
+    key: [k]
+    window: { tumbling: 10s }
+    select: { n: count(), total: sum(v) }
+'''
+BASE = 1767225600  # 2026-01-01
+
+
+def at(seconds):
+    return time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(BASE + seconds))
+
+
+class GuaranteesTest(PlatformTest):
+    def onboard(self, tenant, app=APP):
+        self.platform.onboard(tenant_app(tenant, app))
+
+    def send(self, tenant, *events):
+        """One message with these (t, k, v)."""
+        body = json.dumps([{'t': BASE + t, 'k': k, 'v': v} for t, k, v in events])
+        answer = self.platform.upload(tenant, body, 'application/json')
+        self.assertEqual(answer.status, 200, answer)
+
+    def publish(self, tenant, body):
+        """One message, as the tenant's producer."""
+        broker = self.platform.credentials[tenant]['broker']
+        url = pika.URLParameters(rabbitmq()[0])
+        connection = pika.BlockingConnection(pika.ConnectionParameters(
+            host=url.host, port=url.port, virtual_host=broker['vhost'],
+            credentials=pika.PlainCredentials(broker['user'], broker['password'])))
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.basic_publish('belltower.in.' + tenant, tenant, body)
+        connection.close()
+
+    def rows(self, tenant):
+        """{(window's start in seconds, k): (n, total)}"""
+        return {(self.seconds(r['window_start']), r['k']): (r['n'], r['total']) for r in self.platform.results(tenant)}
+
+    def seconds(self, text):
+        return int(time.mktime(time.strptime(text, '%Y-%m-%dT%H:%M:%SZ')) - time.timezone) - BASE
+
+    def expect(self, tenant, rows, seconds=60):
+        try:
+            wait_for(lambda: self.rows(tenant) == rows, 'the results', seconds)
+        except AssertionError:
+            self.assertEqual(self.rows(tenant), rows)
+
+    def worker(self, tenant, role='stream'):
+        return self.platform.status(tenant)['workers'][role]
+
+
+class Rewind(GuaranteesTest):
+    def load(self, tenant):
+        self.onboard(tenant)
+        for t in range(0, 60, 2):
+            self.send(tenant, (t, 1, t), (t, 2, 5))
+        self.platform.request('POST', '/v1/tenants/%s/events/end' % tenant)
+
+    def before(self):
+        return {(w, 1): (len(v), sum(v)) for w in range(0, 60, 10)
+                for v in [[t for t in range(w, w + 10, 2) if t >= 10]] if v}
+
+    def update(self, tenant, old, new):
+        app = tenant_app(tenant, APP.replace(old, new))
+        answer = self.platform.request('PUT', '/v1/tenants/%s/app' % tenant, app, headers={'Content-Type': 'application/yaml'})
+        self.assertEqual(answer.status, 200, answer)
+
+    def test_a_corrected_app_replaces_what_begins_at_or_after_the_time(self):
+        self.load('rewound')
+        self.expect('rewound', self.before())
+        self.update('rewound', 'v >= 10', 'v >= 34 or v == 5')
+        done = self.platform.command('rewind', 'rewound', '--to', at(30))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(json.loads(done.stdout)['generation'], 2)
+        wanted = {k: v for k, v in self.before().items() if k[0] < 30}
+        for w in range(30, 60, 10):
+            wanted[w, 2] = (5, 25)
+            kept = [t for t in range(w, w + 10, 2) if t >= 34]
+            wanted[w, 1] = (len(kept), sum(kept))
+        self.expect('rewound', wanted)
+
+    def test_results_that_no_longer_exist_are_withdrawn(self):
+        self.load('withdrawn')
+        self.expect('withdrawn', self.before())
+        self.update('withdrawn', 'v >= 10', 'v >= 45')
+        self.platform.request('POST', '/v1/tenants/withdrawn/rewind', json.dumps({'to': at(20)}))
+        wanted = {k: v for k, v in self.before().items() if k[0] < 20}
+        wanted[40, 1] = (2, 46 + 48)
+        wanted[50, 1] = (5, sum(range(50, 60, 2)))
+        self.expect('withdrawn', wanted)
+
+    def test_to_an_offset_and_live_data_goes_on_behind_it(self):
+        self.load('offset')
+        self.expect('offset', self.before())
+        self.update('offset', 'v >= 10', 'v >= 0')
+        answer = self.platform.request('POST', '/v1/tenants/offset/rewind', json.dumps({'to': 10}))
+        self.assertEqual(answer.status, 202, answer)  # offset 9 has t = 18: windows from 20 on
+        self.send('offset', (70, 3, 70))
+        self.platform.request('POST', '/v1/tenants/offset/events/end')
+        wanted = {k: v for k, v in self.before().items() if k[0] < 20}
+        for w in range(20, 60, 10):
+            wanted[w, 1] = (5, sum(range(w, w + 10, 2)))
+            wanted[w, 2] = (5, 25)
+        wanted[70, 3] = (1, 70)
+        self.expect('offset', wanted)
+
+    def test_a_worker_killed_in_the_middle_of_it_begins_it_again(self):
+        self.load('killed')
+        self.expect('killed', self.before())
+        self.update('killed', 'v >= 10', 'v >= 0')
+        for to in (20, 10, 0):
+            self.platform.request('POST', '/v1/tenants/killed/rewind', json.dumps({'to': at(to)}))
+            for role in ('stream', 'batch'):
+                pid = wait_for(lambda role=role: self.worker('killed', role)['pid'], 'a worker')
+                with contextlib.suppress(ProcessLookupError):  # it may be leaving for the next generation
+                    os.kill(pid, signal.SIGKILL)
+        wanted = {(w, k): (5, sum(range(w, w + 10, 2)) if k == 1 else 25) for w in range(0, 60, 10) for k in (1, 2)}
+        self.expect('killed', wanted)
+
+    def test_mistakes_are_told(self):
+        self.onboard('mistakes')
+        for body, status in (('{}', 400), ('{"to": -1}', 400), ('{"to": "yesterday"}', 400), ('{"to": 1.5}', 400), ('{"too": 1}', 400)):
+            answer = self.platform.request('POST', '/v1/tenants/mistakes/rewind', body)
+            self.assertIn(answer.status, (400, 422), (body, answer))
+        self.assertEqual(self.platform.command('rewind', 'mistakes').returncode, 2)
+        self.assertEqual(self.platform.command('rewind', 'nobody', '--to', '5').returncode, 1)
+
+
+class Poison(GuaranteesTest):
+    IN_MESSAGE = 4 + 4 + 8 + 8 + 8  # base/wire/contract.h: magic, version, heartbeat, generation, blocked_until_ms
+
+    def kill_in(self, pid, offset):
+        """SIGABRT (which sanitizers leave alone) as soon as the worker's page says that it reads the message at that offset; false: it never did."""
+        with open('/proc/%d/fd/4' % pid, 'rb') as f, mmap.mmap(f.fileno(), 4096, prot=mmap.PROT_READ) as page:
+            end = time.monotonic() + 30
+            while time.monotonic() < end and alive(pid):
+                if struct.unpack_from('<q', page, self.IN_MESSAGE)[0] == offset:
+                    os.kill(pid, signal.SIGABRT)
+                    wait_for(lambda: not alive(pid), 'its death')
+                    return True
+        return False
+
+    def new_worker(self, old):
+        def pid():
+            now = self.worker('poisoned')['pid']
+            return now if now != old else None
+        return wait_for(pid, 'a new worker')
+
+    def test_a_message_that_kills_is_set_aside_and_the_tenant_goes_on(self):
+        self.onboard('poisoned')
+        self.send('poisoned', (0, 1, 10), (1, 1, 11))
+        wait_for(lambda: self.platform.status('poisoned')['counters']['offset'] == 0, 'the first message')
+        self.platform.request('POST', '/v1/tenants/poisoned/pause')
+        wait_for(lambda: not self.worker('poisoned')['pid'], 'the pause')
+        self.publish('poisoned', json.dumps([{'t': BASE + 2, 'k': k % 50, 'v': 10} for k in range(20000)]))
+        self.send('poisoned', (3, 1, 12))
+        self.platform.request('POST', '/v1/tenants/poisoned/events/end')
+        self.platform.request('POST', '/v1/tenants/poisoned/resume')
+        pid = None
+        for _ in range(3):
+            pid = self.new_worker(pid)
+            self.assertTrue(self.kill_in(pid, 1))
+        self.expect('poisoned', {(0, 1): (3, 33)}, 90)
+        dead = wait_for(lambda: self.platform.get('/v1/tenants/poisoned/dead-letters')['dead_letters'], 'the dead letter')
+        self.assertEqual([(d['reason'], d['offset']) for d in dead], [('poison', 1)])
+        status = self.platform.status('poisoned')
+        self.assertEqual(status['log']['left_out'], 1)
+        self.assertEqual(status['state'], 'running')
+        for _ in range(2):  # and stays aside in every later life
+            pid = self.worker('poisoned')['pid']
+            os.kill(pid, signal.SIGKILL)
+            self.new_worker(pid)
+        self.expect('poisoned', {(0, 1): (3, 33)})
+
+
+class LostLog(GuaranteesTest):
+    def test_a_log_made_anew_stops_the_tenant_until_an_operators_word(self):
+        self.onboard('lost')
+        for t in (0, 5, 12):
+            self.send('lost', (t, 1, 10))
+        self.expect('lost', {(0, 1): (2, 20)})
+        self.platform.request('POST', '/v1/tenants/lost/pause')
+        wait_for(lambda: not self.worker('lost')['pid'], 'the pause')
+        queue = '/api/queues/%s/belltower.events.lost' % self.platform.vhost
+        old = management('GET', queue)
+        management('DELETE', queue)
+        management('PUT', queue, {'durable': True, 'arguments': old['arguments']})
+        for exchange, key in (('belltower.events', 'lost.#'), ('belltower.in.lost', '#')):
+            management('POST', '/api/bindings/%s/e/%s/q/belltower.events.lost' % (self.platform.vhost, exchange), {'routing_key': key})
+        for t in (13, 14, 15, 25):
+            self.send('lost', (t, 1, 100))
+        self.platform.request('POST', '/v1/tenants/lost/resume')
+        wait_for(lambda: self.worker('lost')['state'] == 'parked', 'it to be parked', 60)
+        lost = self.platform.status('lost')['log']['lost']
+        self.assertEqual((lost['reason'], lost['from']), ('new-log', 3))
+        metrics = self.platform.request('GET', '/metrics').text
+        self.assertIn('belltower_log_lost{tenant="lost"} 1', metrics)
+        self.assertIn('belltower_log_lost_from_offset{tenant="lost"} 3', metrics)
+        done = self.platform.command('tenant', 'resume', 'lost', '--skip')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.expect('lost', {(0, 1): (2, 20), (10, 1): (4, 310)})
+        self.assertNotIn('lost', self.platform.status('lost')['log'])
+
+
+class Superseded(GuaranteesTest):
+    def standalone(self, tenant, role):
+        with open(self.platform.dir + '/log', 'ab') as log:
+            return subprocess.Popen([BIN + '/belltower-' + role, '--tenant', tenant], env=self.platform.environment,
+                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def yields(self, role):
+        tenant = role + '-twice'
+        self.onboard(tenant)
+        self.send(tenant, (0, 1, 10))
+        wait_for(lambda: self.platform.status(tenant)['counters']['offset'] == 0, 'the first message')
+        if role == 'stream':
+            other = self.standalone(tenant, role)
+        else:  # the lock keeps it waiting until the connection of the present one is closed
+            os.kill(self.worker(tenant, role)['pid'], signal.SIGSTOP)
+            other = self.standalone(tenant, role)
+        try:
+            words = 'another %s worker' % role
+            wait_for(lambda: words in json.dumps(self.worker(tenant, role)), 'the superseded worker to wait', 120)
+            for t in (5, 12):
+                self.send(tenant, (t, 1, 10))
+            self.expect(tenant, {(0, 1): (2, 20)})
+            end = time.monotonic() + 20  # longer than the lease: it must not come back
+            while time.monotonic() < end:
+                self.assertIsNone(other.poll())
+                time.sleep(0.5)
+        finally:
+            other.kill()
+            other.wait()
+        wait_for(lambda: self.worker(tenant, role)['does'] == 'ready', 'the supervised one to come back', 60)
+        self.send(tenant, (25, 1, 10))
+        self.expect(tenant, {(0, 1): (2, 20), (10, 1): (1, 10)})
+
+    def test_a_superseded_stream_worker_waits_for_the_others_lease(self):
+        self.yields('stream')
+
+
+if __name__ == '__main__':
+    unittest.main()
