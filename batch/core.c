@@ -36,7 +36,7 @@ void batch_core_free(struct batch_core **core)
     *core = NULL;
 }
 
-struct batch_effect *core_effect(struct batch_core *c, enum batch_effect_kind kind)
+struct batch_effect *batch_add_effect(struct batch_core *c, enum batch_effect_kind kind)
 {
     if (c->effect_head == c->effect_count)
         c->effect_head = c->effect_count = 0;
@@ -57,25 +57,25 @@ bool batch_core_effect(struct batch_core *c, struct batch_effect *effect)
     return true;
 }
 
-void core_say(struct batch_core *c, const char *words)
+void batch_say(struct batch_core *c, const char *words)
 {
     snprintf(c->words, sizeof c->words, "%s", words);
 }
 
-void core_exit(struct batch_core *c, enum child_exit code, const char *words)
+void batch_exit(struct batch_core *c, enum child_exit code, const char *words)
 {
     if (c->state == CORE_EXITED)
         return;
     c->state = CORE_EXITED;
-    core_say(c, words);
-    struct batch_effect *e = core_effect(c, BATCH_EXIT);
+    batch_say(c, words);
+    struct batch_effect *e = batch_add_effect(c, BATCH_EXIT);
     e->code = code;
     e->words = c->words;
 }
 
 static void ask(struct batch_core *c, enum batch_effect_kind kind, enum core_state state)
 {
-    struct batch_effect *e = core_effect(c, kind);
+    struct batch_effect *e = batch_add_effect(c, kind);
     e->offset = c->source.offset;
     c->waiting_op = e->op;
     c->state = state;
@@ -86,18 +86,29 @@ static void retry_later(struct batch_core *c, enum core_state state, const char 
     c->state = state;
     c->retry_at = c->mono_ms + c->retry_ms;
     c->retry_ms = c->retry_ms * 2 < RETRY_MAX_MS ? c->retry_ms * 2 : RETRY_MAX_MS;
-    core_say(c, words);
+    batch_say(c, words);
+}
+
+/* A STORE that nobody has taken yet: its rows are about to go, and come again. */
+static void take_back_store(struct batch_core *c)
+{
+    size_t kept = c->effect_head;
+    for (size_t i = c->effect_head; i < c->effect_count; i++)
+        if (c->effects[i].kind != BATCH_STORE)
+            c->effects[kept++] = c->effects[i];
+    c->effect_count = kept;
 }
 
 static void reconnect(struct batch_core *c, const struct err *err)
 {
+    take_back_store(c);
     ingest_reset(c);
     outbox_unsend(c->outbox);
     runs_lost_connection(c);
-    c->blocked = c->connected = false;
+    c->blocked = c->connected = c->list_needed = false;
     c->status.reconnects++;
-    core_say(c, err->text);
-    core_effect(c, BATCH_DISCONNECT)->words = c->words;
+    batch_say(c, err->text);
+    batch_add_effect(c, BATCH_DISCONNECT)->words = c->words;
     if (err->code == ERR_DENIED)
         c->retry_ms = RETRY_MAX_MS;
     if (c->state != CORE_DRAINING)
@@ -108,11 +119,11 @@ static void load_failed(struct batch_core *c, const struct err *err)
 {
     switch (err->code) {
     case ERR_FENCED:
-        core_exit(c, EXIT_SUPERSEDED, err->text);
+        batch_exit(c, EXIT_SUPERSEDED, err->text);
         return;
     case ERR_INVALID:
     case ERR_DAMAGED:
-        core_exit(c, EXIT_CONFIG, err->text);
+        batch_exit(c, EXIT_CONFIG, err->text);
         return;
     default:
         retry_later(c, CORE_LOAD_WAIT, err->text);
@@ -139,7 +150,7 @@ static void on_app(struct batch_core *c, const struct batch_event *e)
 {
     c->loading_app = false;
     if (e->err) { /* the present app goes on; it is asked for again */
-        core_say(c, e->err->text);
+        batch_say(c, e->err->text);
         return;
     }
     schedule_begin(c, e->loaded.app, e->loaded.version, e->loaded.anchors, e->loaded.anchor_count);
@@ -153,9 +164,30 @@ static void on_connected(struct batch_core *c, const struct batch_event *e)
         return;
     }
     c->state = CORE_RUNNING;
-    c->connected = true;
+    c->connected = c->list_needed = true;
+    c->list_at = c->mono_ms;
     c->retry_ms = RETRY_FIRST_MS;
-    core_say(c, "");
+    batch_say(c, "");
+}
+
+static void list_step(struct batch_core *c)
+{
+    if (!c->list_needed || c->listing || c->mono_ms < c->list_at)
+        return;
+    c->listing = true;
+    c->list_needed = false;
+    batch_add_effect(c, BATCH_LIST);
+}
+
+static void on_listed(struct batch_core *c, const struct batch_event *e)
+{
+    c->listing = false;
+    if (!e->err) {
+        runs_adopt(c, e->loaded.pending, e->loaded.pending_count);
+        return;
+    }
+    c->list_needed = c->connected;
+    c->list_at = c->mono_ms + STORE_RETRY_MS;
 }
 
 static void on_confirm(struct batch_core *c, const struct batch_event *e)
@@ -186,7 +218,7 @@ static void on_blocked(struct batch_core *c, const struct batch_event *e)
     char words[PAGE_WORDS];
     c->blocked = e->blocked.flag;
     snprintf(words, sizeof words, "the broker blocks publishers: %s", e->blocked.reason);
-    core_say(c, c->blocked ? words : "");
+    batch_say(c, c->blocked ? words : "");
 }
 
 static void on_timer(struct batch_core *c)
@@ -202,12 +234,12 @@ static void on_drain(struct batch_core *c)
     if (c->state == CORE_DRAINING || c->state == CORE_EXITED)
         return;
     if (c->state != CORE_RUNNING) {
-        core_exit(c, EXIT_DONE, "drained");
+        batch_exit(c, EXIT_DONE, "drained");
         return;
     }
     c->state = CORE_DRAINING;
     c->drain_by = c->mono_ms + DRAIN_LIMIT_MS;
-    core_effect(c, BATCH_CANCEL);
+    batch_add_effect(c, BATCH_CANCEL);
     c->cancelled = true;
 }
 
@@ -216,7 +248,7 @@ static void drain_step(struct batch_core *c)
 {
     bool done = !c->storing && c->kept_count == 0 && !runs_busy(c);
     if (done || c->mono_ms >= c->drain_by)
-        core_exit(c, EXIT_DONE, done ? "drained" : "drained; not all was stored in time");
+        batch_exit(c, EXIT_DONE, done ? "drained" : "drained; not all was stored in time");
 }
 
 static void expire_step(struct batch_core *c)
@@ -224,7 +256,7 @@ static void expire_step(struct batch_core *c)
     if (c->expiring || c->mono_ms < c->expire_at)
         return;
     c->expiring = true;
-    core_effect(c, BATCH_EXPIRE)->before_ms = c->wall_ms - c->app->keep;
+    batch_add_effect(c, BATCH_EXPIRE)->before_ms = c->wall_ms - c->app->keep;
 }
 
 static void on_expired(struct batch_core *c, const struct batch_event *e)
@@ -240,7 +272,7 @@ static void reload_step(struct batch_core *c)
     if (!c->wanted_version || c->loading_app)
         return;
     c->loading_app = true;
-    core_effect(c, BATCH_LOAD_APP);
+    batch_add_effect(c, BATCH_LOAD_APP);
 }
 
 static bool stale_answer(const struct batch_core *c, const struct batch_event *e)
@@ -289,6 +321,9 @@ static void handle(struct batch_core *c, const struct batch_event *e)
     case BATCH_QUERIED:
         runs_answer(c, e);
         break;
+    case BATCH_LISTED:
+        on_listed(c, e);
+        break;
     case BATCH_EXPIRED:
         on_expired(c, e);
         break;
@@ -319,11 +354,12 @@ void batch_core_step(struct batch_core *c, const struct batch_event *e)
         return;
     }
     reload_step(c);
+    list_step(c);
     schedule_step(c);
     runs_step(c);
     expire_step(c);
     if (c->state == CORE_RUNNING && outbox_unsent(c->outbox))
-        core_effect(c, BATCH_SEND);
+        batch_add_effect(c, BATCH_SEND);
 }
 
 const struct outbox_message *batch_core_send(struct batch_core *c)
@@ -348,6 +384,8 @@ int64_t batch_core_wake(const struct batch_core *c)
         return earliest(c->drain_by, ingest_wake(c));
     at = earliest(at, earliest(ingest_wake(c), runs_wake(c)));
     at = earliest(at, c->schedule_at);
+    if (c->list_needed && !c->listing)
+        at = earliest(at, c->list_at);
     return c->expiring ? at : earliest(at, c->expire_at);
 }
 

@@ -52,6 +52,7 @@ enum batch_event_kind {
     BATCH_PREPARED, /* answers PREPARE */
     BATCH_UPDATED,  /* answers UPDATE */
     BATCH_QUERIED,  /* answers QUERY and FETCH: the report */
+    BATCH_LISTED,   /* answers LIST: pending */
     BATCH_EXPIRED,  /* answers EXPIRE */
     BATCH_TIMER,
     BATCH_RELOAD, /* the supervisor says that there is a new version */
@@ -77,7 +78,7 @@ struct batch_event {
             size_t pending_count;
             const struct batch_anchor *anchors;
             size_t anchor_count;
-        } loaded; /* LOADED; APP uses app, version, anchors */
+        } loaded; /* LOADED; APP uses app, version, anchors; LISTED pending */
         struct batch_delivery delivery;
         struct {
             uint64_t tag;
@@ -118,6 +119,8 @@ enum batch_effect_kind {
     BATCH_QUERY,   /* compute a run's report, in the background */
     BATCH_FETCH,   /* read a run's stored report */
     BATCH_CANCEL,  /* the query, if one runs: answered by its QUERIED */
+    BATCH_LIST,    /* the unfinished runs, now that the lock keeps others out: a worker that was replaced may have added
+                      some    after they were loaded */
     BATCH_EXPIRE,
     BATCH_EXIT
 };

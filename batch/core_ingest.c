@@ -72,7 +72,7 @@ static bool guard_number(struct batch_core *c, const struct batch_delivery *d)
     snprintf(words, sizeof words,
              "gap in the results: numbers %" PRId64 " to %" PRId64 " are missing (queue offset %" PRId64 ")",
              c->read_number + 1, d->number - 1, d->offset);
-    core_exit(c, EXIT_STOPPED, words);
+    batch_exit(c, EXIT_STOPPED, words);
     return false;
 }
 
@@ -144,7 +144,7 @@ void ingest_store(struct batch_core *c)
     c->storing_tag = c->ack_tag;
     c->storing_withdraw = c->withdraw;
     c->withdraw = false;
-    struct batch_effect *e = core_effect(c, BATCH_STORE);
+    struct batch_effect *e = batch_add_effect(c, BATCH_STORE);
     c->store_op = e->op;
     e->rows = c->rows;
     e->row_count = c->kept_count;
@@ -163,21 +163,21 @@ void ingest_stored(struct batch_core *c, const struct batch_event *e)
     c->storing = false;
     if (e->err) {
         if (e->err->code == ERR_FENCED) {
-            core_exit(c, EXIT_SUPERSEDED, e->err->text);
+            batch_exit(c, EXIT_SUPERSEDED, e->err->text);
             return;
         }
         if (e->err->code == ERR_DAMAGED || e->err->code == ERR_INVALID) { /* trying again does not mend it */
-            core_exit(c, EXIT_STOPPED, e->err->text);
+            batch_exit(c, EXIT_STOPPED, e->err->text);
             return;
         }
         c->store_needed = true;
         c->withdraw = c->withdraw || c->storing_withdraw;
         c->store_retry_at = c->mono_ms + STORE_RETRY_MS;
-        core_say(c, e->err->text);
+        batch_say(c, e->err->text);
         return;
     }
     if (c->store_retry_at)
-        core_say(c, "");
+        batch_say(c, "");
     c->store_retry_at = 0;
     c->source.offset = c->storing_offset;
     c->source.number = c->storing_number;
@@ -198,7 +198,7 @@ void ingest_acknowledge(struct batch_core *c)
 {
     if (!c->stored_tag || c->stored_tag >= c->trigger_low || c->state != CORE_RUNNING)
         return;
-    struct batch_effect *e = core_effect(c, BATCH_ACK);
+    struct batch_effect *e = batch_add_effect(c, BATCH_ACK);
     e->tag = c->stored_tag;
     e->multiple = true;
     c->stored_tag = 0;

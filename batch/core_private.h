@@ -75,6 +75,8 @@ struct batch_core {
     struct zone **zones; /* by job of the app */
     int64_t *last_to;    /* by job: the end of its newest period; INT64_MIN = none yet */
     bool loading_app;
+    bool list_needed, listing; /* the unfinished runs are to be listed again; are being listed */
+    int64_t list_at;
     uint32_t wanted_version;
 
     struct outbox *outbox;
@@ -111,9 +113,9 @@ struct batch_core {
 };
 
 /* core.c */
-struct batch_effect *core_effect(struct batch_core *c, enum batch_effect_kind kind);
-void core_exit(struct batch_core *c, enum child_exit code, const char *words);
-void core_say(struct batch_core *c, const char *words);
+struct batch_effect *batch_add_effect(struct batch_core *c, enum batch_effect_kind kind);
+void batch_exit(struct batch_core *c, enum child_exit code, const char *words);
+void batch_say(struct batch_core *c, const char *words);
 /* core_ingest.c */
 void ingest_delivery(struct batch_core *c, const struct batch_delivery *d);
 void ingest_store(struct batch_core *c); /* stores what is kept if it is time */
@@ -123,6 +125,8 @@ void ingest_acknowledge(struct batch_core *c);
 int64_t ingest_wake(const struct batch_core *c);
 /* core_runs.c */
 void runs_add(struct batch_core *c, const struct run_row *row, uint64_t trigger_tag, bool stored);
+bool runs_has(const struct batch_core *c, const char *id);
+void runs_adopt(struct batch_core *c, const struct run_row *rows, size_t count); /* those that nobody leads here */
 void runs_trigger(struct batch_core *c, const struct batch_delivery *d);
 void runs_answer(struct batch_core *c, const struct batch_event *e);
 void runs_step(struct batch_core *c); /* leads every run on as far as it goes now */

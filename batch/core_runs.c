@@ -43,6 +43,19 @@ static enum run_step step_of_stored(const struct run_row *row)
     return STEP_WAITING;
 }
 
+static struct run *find_run(const struct batch_core *c, const char *id)
+{
+    for (size_t i = 0; i < c->run_count; i++)
+        if (strcmp(c->runs[i]->row.id, id) == 0)
+            return c->runs[i];
+    return NULL;
+}
+
+bool runs_has(const struct batch_core *c, const char *id)
+{
+    return find_run(c, id) != NULL;
+}
+
 void runs_add(struct batch_core *c, const struct run_row *row, uint64_t trigger_tag, bool stored)
 {
     if (c->run_count == c->run_cap) {
@@ -54,6 +67,13 @@ void runs_add(struct batch_core *c, const struct run_row *row, uint64_t trigger_
     r->trigger_tag = trigger_tag;
     r->step = stored ? step_of_stored(row) : STEP_INSERTING;
     c->runs[c->run_count++] = r;
+}
+
+void runs_adopt(struct batch_core *c, const struct run_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!runs_has(c, rows[i].id))
+            runs_add(c, &rows[i], 0, true);
 }
 
 /* ---- a trigger message ---- */
@@ -69,7 +89,7 @@ static char *copy_string(const struct batch_delivery *d, const char *name)
 static void acknowledge_trigger(struct batch_core *c, uint64_t tag)
 {
     if (c->state == CORE_RUNNING)
-        core_effect(c, BATCH_ACK)->tag = tag;
+        batch_add_effect(c, BATCH_ACK)->tag = tag;
     c->trigger_low = UINT64_MAX;
     for (size_t i = 0; i < c->run_count; i++)
         if (c->runs[i]->trigger_tag && c->runs[i]->trigger_tag != tag && c->runs[i]->trigger_tag < c->trigger_low)
@@ -94,13 +114,25 @@ static bool trigger_row(struct batch_core *c, const struct batch_delivery *d, st
     return row->id && *row->id && row->job && json_valid(d->body.p, d->body.len, &(const char *){NULL});
 }
 
+/* A trigger that came again while its run is led here: acknowledged with the run's insertion, or at once. */
+static void trigger_again(struct batch_core *c, struct run *r, uint64_t tag)
+{
+    if (r->step == STEP_INSERTING && !r->trigger_tag)
+        r->trigger_tag = tag;
+    else
+        acknowledge_trigger(c, tag);
+}
+
 void runs_trigger(struct batch_core *c, const struct batch_delivery *d)
 {
     struct run_row row;
     bool usable = d->trusted && trigger_row(c, d, &row);
+    struct run *known = usable ? find_run(c, row.id) : NULL;
     if (!usable)
         c->status.forged++;
-    if (usable)
+    if (known)
+        trigger_again(c, known, d->tag);
+    else if (usable)
         runs_add(c, &row, d->tag, false);
     else
         acknowledge_trigger(c, d->tag); /* never a poison loop: it is counted and gone */
@@ -130,7 +162,7 @@ static struct batch_job_count *job_count(struct batch_core *c, const char *job)
 
 static void update(struct batch_core *c, struct run *r, enum run_step step)
 {
-    struct batch_effect *e = core_effect(c, BATCH_UPDATE);
+    struct batch_effect *e = batch_add_effect(c, BATCH_UPDATE);
     if (step == STEP_STORING) {
         e->report = r->report;
         e->report_len = r->report_len;
@@ -315,7 +347,7 @@ static void on_updated(struct batch_core *c, struct run *r, const struct batch_e
     enum run_step next[] = {[STEP_TAKING] = STEP_QUERYING, [STEP_STORING] = STEP_PUBLISHING};
     if (e->err) {
         if (e->err->code == ERR_FENCED)
-            core_exit(c, EXIT_SUPERSEDED, e->err->text);
+            batch_exit(c, EXIT_SUPERSEDED, e->err->text);
         r->look_at = c->mono_ms + STORE_RETRY_MS; /* runs_step stores it again */
         return;
     }
@@ -333,15 +365,7 @@ static void on_updated(struct batch_core *c, struct run *r, const struct batch_e
         publish(c, r);
         return;
     }
-    wait_for(r, core_effect(c, BATCH_QUERY), STEP_QUERYING);
-}
-
-static bool is_led_elsewhere(const struct batch_core *c, const struct run *r)
-{
-    for (size_t i = 0; i < c->run_count; i++)
-        if (c->runs[i] != r && strcmp(c->runs[i]->row.id, r->row.id) == 0)
-            return true;
-    return false;
+    wait_for(r, batch_add_effect(c, BATCH_QUERY), STEP_QUERYING);
 }
 
 static bool is_unfinished(const struct run_row *row)
@@ -353,7 +377,7 @@ static bool is_unfinished(const struct run_row *row)
  * worker that was replaced meanwhile did it. Whoever it was, a run that is not finished goes on here. */
 static void adopt(struct batch_core *c, struct run *r, const struct run_row *known)
 {
-    if (!is_unfinished(known) || is_led_elsewhere(c, r)) {
+    if (!is_unfinished(known)) {
         drop(c, r);
         return;
     }
@@ -421,14 +445,14 @@ static void step_one(struct batch_core *c, struct run *r)
     switch (r->step) {
     case STEP_INSERTING:
         if (is_its_turn(c, r))
-            wait_for(r, core_effect(c, BATCH_INSERT), STEP_INSERTING);
+            wait_for(r, batch_add_effect(c, BATCH_INSERT), STEP_INSERTING);
         break;
     case STEP_WAITING:
         if (!query_runs(c) && ready(c, r))
-            wait_for(r, core_effect(c, BATCH_PREPARE), STEP_PREPARING);
+            wait_for(r, batch_add_effect(c, BATCH_PREPARE), STEP_PREPARING);
         break;
     case STEP_FETCHING:
-        wait_for(r, core_effect(c, BATCH_FETCH), STEP_FETCHING);
+        wait_for(r, batch_add_effect(c, BATCH_FETCH), STEP_FETCHING);
         break;
     case STEP_PUBLISHING:
         if (outbox_settled(c->outbox) >= r->sequence) {

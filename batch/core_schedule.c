@@ -38,7 +38,7 @@ void schedule_begin(struct batch_core *c, struct app *app, uint32_t version, con
     for (size_t i = 0; i < app->job_count; i++) {
         struct err err;
         if (zone_load(app->jobs[i].timezone, &c->zones[i], &err) < 0) {
-            core_exit(c, err.code == ERR_UNAVAILABLE ? EXIT_UNAVAILABLE : EXIT_CONFIG, err.text);
+            batch_exit(c, err.code == ERR_UNAVAILABLE ? EXIT_UNAVAILABLE : EXIT_CONFIG, err.text);
             return;
         }
         c->last_to[i] = find_anchor(anchors, count, app->jobs[i].name);
@@ -81,7 +81,8 @@ static void add_period(struct batch_core *c, size_t job, struct period p, const 
                           .ended_ms = skipped ? c->wall_ms : 0,
                           .published = skipped != NULL,
                           .error = mem_strdup(skipped)};
-    runs_add(c, &row, 0, false);
+    if (!runs_has(c, row.id)) /* it may be on its way into the store since before the app was loaded again */
+        runs_add(c, &row, 0, false);
     run_row_free(&row);
     buf_free(&id);
     c->last_to[job] = p.to;

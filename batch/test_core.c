@@ -53,7 +53,8 @@ static bool take(struct fixture *f, enum batch_effect_kind kind)
     while (batch_core_effect(f->core, &f->e)) {
         if (f->e.kind == kind)
             return true;
-        assert_true(f->e.kind == BATCH_SEND || f->e.kind == BATCH_ACK || f->e.kind == BATCH_EXPIRE);
+        assert_true(f->e.kind == BATCH_SEND || f->e.kind == BATCH_ACK || f->e.kind == BATCH_EXPIRE ||
+                    f->e.kind == BATCH_LIST);
     }
     return false;
 }
@@ -243,7 +244,7 @@ static void a_forged_trigger_starts_nothing(void **state)
     start(f, NOON - 12 * HOUR, NULL, 0);
     deliver_trigger(f, false, 1);
     assert_true(batch_core_effect(f->core, &f->e));
-    while (f->e.kind == BATCH_EXPIRE)
+    while (f->e.kind == BATCH_EXPIRE || f->e.kind == BATCH_LIST)
         assert_true(batch_core_effect(f->core, &f->e));
     assert_int_equal(f->e.kind, BATCH_ACK);
     batch_core_status(f->core, &s);
@@ -402,6 +403,100 @@ static void a_store_that_is_away_does_not_end_a_run(void **state)
     answer(f, BATCH_UPDATED, NULL);
 }
 
+static void inserted_before(struct fixture *f, enum run_state state)
+{
+    struct batch_event e = {.kind = BATCH_INSERTED, .op = f->e.op};
+    struct run_row known = {0};
+    run_row_copy(&known, f->e.run);
+    known.state = state;
+    known.published = state == RUN_DONE;
+    e.inserted.known = &known;
+    step(f, &e);
+    run_row_free(&known);
+}
+
+static void an_insertion_that_happened_unseen_is_gone_on_with(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    start(f, NOON - 12 * HOUR, NULL, 0);
+    deliver_trigger(f, true, -1);
+    assert_true(take(f, BATCH_INSERT));
+    err_set(&err, ERR_UNKNOWN, "it may have happened");
+    answer(f, BATCH_INSERTED, &err);
+    advance(f, 1000);
+    assert_true(take(f, BATCH_INSERT));
+    inserted_before(f, RUN_QUEUED);
+    assert_true(take(f, BATCH_PREPARE));
+    assert_string_equal(f->e.run->id, "storm:1");
+}
+
+static void a_finished_run_is_not_run_again(void **state)
+{
+    struct fixture *f = *state;
+    struct batch_status s;
+    start(f, NOON - 12 * HOUR, NULL, 0);
+    deliver_trigger(f, true, -1);
+    assert_true(take(f, BATCH_INSERT));
+    inserted_before(f, RUN_DONE);
+    assert_true(take(f, BATCH_ACK));
+    batch_core_status(f->core, &s);
+    assert_int_equal(s.runs_pending, 0);
+}
+
+static void runs_that_a_replaced_worker_added_are_found_after_connecting(void **state)
+{
+    struct fixture *f = *state;
+    struct run_row row = {.id = "x", .job = "last", .state = RUN_QUEUED, .generation = 1, .from = 0, .to = HOUR};
+    start(f, NOON - 12 * HOUR, NULL, 0);
+    while (batch_core_effect(f->core, &f->e) && f->e.kind != BATCH_LIST)
+        ;
+    struct batch_event e = {.kind = BATCH_LISTED, .op = f->e.op};
+    e.loaded.pending = &row;
+    e.loaded.pending_count = 1;
+    step(f, &e);
+    assert_true(take(f, BATCH_PREPARE));
+    assert_string_equal(f->e.run->id, "x");
+    step(f, &e); /* again: it is led already */
+    struct batch_status s;
+    batch_core_status(f->core, &s);
+    assert_int_equal(s.runs_pending, 1);
+}
+
+static void a_batch_whose_connection_is_lost_before_it_is_stored_is_not_stored(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    start(f, NOON - 12 * HOUR, NULL, 0);
+    deliver_result(f, 1);
+    f->mono += 100;
+    deliver_result(f, 2); /* asks for the store; nobody has looked yet */
+    struct batch_event lost = {.kind = BATCH_LOST, .err = &err};
+    err_set(&err, ERR_UNAVAILABLE, "lost");
+    step(f, &lost);
+    assert_true(take(f, BATCH_DISCONNECT));
+    assert_false(take(f, BATCH_STORE));
+}
+
+static void periods_are_inserted_in_their_order(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    start(f, NOON - 60 * HOUR, NULL, 0); /* two days are due */
+    assert_true(take(f, BATCH_INSERT));
+    assert_string_equal(f->e.run->id, "daily:2025-12-30");
+    err_set(&err, ERR_UNAVAILABLE, "away");
+    answer(f, BATCH_INSERTED, &err);
+    assert_false(take(f, BATCH_INSERT)); /* the second waits: a restart goes on behind the newest in the store */
+    advance(f, 1000);
+    assert_true(take(f, BATCH_INSERT));
+    assert_string_equal(f->e.run->id, "daily:2025-12-30");
+    answer(f, BATCH_INSERTED, NULL);
+    assert_true(take(f, BATCH_PREPARE));
+    assert_true(take(f, BATCH_INSERT));
+    assert_string_equal(f->e.run->id, "daily:2025-12-31");
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -418,6 +513,11 @@ int main(void)
         CASE(a_scheduled_run_waits_for_completeness_but_not_for_ever),
         CASE(a_store_that_is_away_does_not_end_a_run),
         CASE(a_failed_query_ends_the_run_and_the_next_goes_on),
+        CASE(an_insertion_that_happened_unseen_is_gone_on_with),
+        CASE(a_finished_run_is_not_run_again),
+        CASE(runs_that_a_replaced_worker_added_are_found_after_connecting),
+        CASE(a_batch_whose_connection_is_lost_before_it_is_stored_is_not_stored),
+        CASE(periods_are_inserted_in_their_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,6 +92,13 @@ static int load_all(struct worker *w, struct batch_event *e, struct batch_anchor
     return load_app_with_anchors(w, e, anchors, err);
 }
 
+static void free_pending(struct batch_event *e)
+{
+    for (size_t i = 0; i < e->loaded.pending_count; i++)
+        run_row_free(&e->loaded.pending[i]);
+    free(e->loaded.pending);
+}
+
 static void do_load(struct worker *w, const struct batch_effect *effect, bool all)
 {
     struct err err;
@@ -106,9 +113,7 @@ static void do_load(struct worker *w, const struct batch_effect *effect, bool al
     }
     blocking(w, NULL);
     worker_step(w, &e);
-    for (size_t i = 0; i < e.loaded.pending_count; i++)
-        run_row_free(&e.loaded.pending[i]);
-    free(e.loaded.pending);
+    free_pending(&e);
     free(anchors);
 }
 
@@ -227,6 +232,25 @@ static int call_prepare(struct worker *w, const struct batch_effect *effect, str
     return 0;
 }
 
+static int list_runs(struct worker *w, struct run_row **rows, size_t *count, struct err *err)
+{
+    return open_store(w, err) < 0 ? -1 : run_pending(w->store, rows, count, err);
+}
+
+static void do_list(struct worker *w, const struct batch_effect *effect)
+{
+    struct err err;
+    struct batch_event e = {.kind = BATCH_LISTED, .op = effect->op};
+    blocking(w, "listing runs");
+    if (list_runs(w, &e.loaded.pending, &e.loaded.pending_count, &err) < 0) {
+        log_warn("listing runs: %s", err.text);
+        e.err = &err;
+    }
+    blocking(w, NULL);
+    worker_step(w, &e);
+    free_pending(&e);
+}
+
 static int insert(struct worker *w, const struct run_row *run, bool *fresh, struct run_row *known, struct err *err)
 {
     if (open_store(w, err) < 0 || run_insert(w->store, run, fresh, err) < 0)
@@ -323,6 +347,9 @@ static void carry_out(struct worker *w, const struct batch_effect *effect)
         break;
     case BATCH_CANCEL:
         runner_cancel(&w->runner);
+        break;
+    case BATCH_LIST:
+        do_list(w, effect);
         break;
     case BATCH_EXPIRE:
         answer(w, effect, BATCH_EXPIRED, "removing old history", call_expire);
