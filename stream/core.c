@@ -517,7 +517,7 @@ void stream_core_step(struct stream_core *c, const struct stream_event *e)
     if (c->state == CORE_EXITED || stale_answer(c, e))
         return;
     handle(c, e);
-    if (c->state == CORE_RUNNING)
+    if (reading(c)) /* while attaching too: reading may wait for just that */
         core_ask_stored(c);
     if (reading(c))
         read_held(c);
@@ -568,6 +568,11 @@ static int64_t skip_wake(const struct stream_core *c)
     return c->mono_ms < c->skip_retry_at ? c->skip_retry_at : INT64_MAX;
 }
 
+static int64_t ask_wake(const struct stream_core *c)
+{
+    return c->asking_stored ? INT64_MAX : c->ask_stored_at;
+}
+
 int64_t stream_core_wake(const struct stream_core *c)
 {
     switch (c->state) {
@@ -575,13 +580,13 @@ int64_t stream_core_wake(const struct stream_core *c)
     case CORE_CONNECT_WAIT:
         return c->retry_at;
     case CORE_ATTACHING:
-        return c->skipping ? INT64_MAX : earliest(c->attach_by, skip_wake(c));
+        return earliest(ask_wake(c), c->skipping ? INT64_MAX : earliest(c->attach_by, skip_wake(c)));
     case CORE_DRAINING:
         return earliest(c->drain_by, core_checkpoint_wake(c));
     case CORE_RUNNING:
         return earliest(
             earliest(earliest(tick_wake(c), settle_wake(c)), earliest(core_checkpoint_wake(c), skip_wake(c))),
-            c->asking_stored ? INT64_MAX : c->ask_stored_at);
+            ask_wake(c));
     default:
         return INT64_MAX;
     }
