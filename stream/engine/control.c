@@ -205,8 +205,8 @@ static void take_end(struct engine *e, struct bytes body)
     struct device **devices = devices_all(e, &count);
     for (size_t i = 0; i < count; i++) {
         struct device *d = devices[i];
-        for (size_t k = 0; k < e->app->stream_count; k++) {
-            int64_t end = last_open_end(&e->streams[k], &d->lines[k]);
+        for (size_t k = 0; k < e->stream_count; k++) {
+            int64_t end = last_open_end(e->streams[k], &d->lines[k]);
             d->target = end > d->target ? end : d->target;
         }
     }

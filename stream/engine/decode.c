@@ -259,15 +259,29 @@ static bool convert_time(struct decoder *d, int64_t *time, enum dead_reason *rea
     return false;
 }
 
-bool decoder_convert(struct decoder *d, int64_t *time, enum dead_reason *reason, struct buf *detail)
+static bool convert_fields(struct decoder *d, enum dead_reason *reason, struct buf *detail)
 {
-    buf_clear(detail);
-    reserve_text(d);
-    if (!convert_time(d, time, reason, detail))
-        return false;
     for (size_t i = 0; i < d->app->field_count; i++) {
         if (!convert_field(d, i, reason, detail))
             return false;
     }
     return true;
+}
+
+bool decoder_fields(struct decoder *d, const char *object, size_t len, struct buf *detail)
+{
+    struct json j = json_begin(object, len);
+    enum dead_reason reason;
+    if (!decoder_scan(d, &j))
+        return false;
+    buf_clear(detail);
+    reserve_text(d);
+    return convert_fields(d, &reason, detail);
+}
+
+bool decoder_convert(struct decoder *d, int64_t *time, enum dead_reason *reason, struct buf *detail)
+{
+    buf_clear(detail);
+    reserve_text(d);
+    return convert_time(d, time, reason, detail) && convert_fields(d, reason, detail);
 }

@@ -39,4 +39,7 @@ bool decoder_scan(struct decoder *d, struct json *j);
  * sentence. */
 bool decoder_convert(struct decoder *d, int64_t *time, enum dead_reason *reason, struct buf *detail);
 
+/* Reads an object and fills slots, whatever its time. false: a field does not fit, or it is no JSON. detail: room. */
+bool decoder_fields(struct decoder *d, const char *object, size_t len, struct buf *detail);
+
 #endif

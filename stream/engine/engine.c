@@ -1,6 +1,8 @@
 #include "base/wire/control.h"
 #include "stream/engine/control.h"
+#include "stream/engine/cooldowns.h"
 #include "stream/engine/events.h"
+#include "stream/engine/olds.h"
 #include "stream/engine/publish.h"
 #include "stream/engine/sequences.h"
 #include "stream/engine/streams.h"
@@ -36,8 +38,8 @@ struct engine *engine_new(struct app *app, uint32_t version, uint64_t generation
     e->highest = e->from = BEFORE;
     e->last_received = e->control_received = BEFORE;
     decoder_init(&e->decoder, app);
-    e->streams = streams_new(app);
-    e->values = streams_values(app);
+    streams_begin(e);
+    memories_arrange(e);
     return e;
 }
 
@@ -56,11 +58,16 @@ void engine_free(struct engine **engine)
     if (!e)
         return;
     devices_free_lines(e);
-    streams_free(e->streams, e->app->stream_count);
+    for (size_t i = 0; i < e->stream_count; i++)
+        stream_free(e->streams[i]);
+    free(e->streams);
+    for (size_t i = 0; i < e->old_count; i++)
+        old_version_free(e->olds[i]);
+    free(e->olds);
+    memories_free(e);
     table_free(&e->devices);
     table_free(&e->producers);
     table_free(&e->cooldowns);
-    table_free(&e->floors);
     slab_free_all(&e->slab);
     decoder_free(&e->decoder);
     free(e->values);
@@ -213,6 +220,8 @@ static void end_message(struct engine *e, const struct engine_message *m)
         e->last_offset = m->offset;
         e->last_received = m->received_ms;
     }
+    if (e->old_count)
+        olds_sweep(e);
     e->sink = NULL;
 }
 

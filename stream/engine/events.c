@@ -1,121 +1,12 @@
 #include "stream/engine/events.h"
+#include "stream/engine/count.h"
 #include "stream/engine/key.h"
 #include "stream/engine/publish.h"
 #include "stream/engine/timeline.h"
+#include "stream/engine/trace.h"
 #include "stream/engine/watermark.h"
 
 #include <string.h>
-
-/* ---- one stream ---- */
-
-enum verdict { REJECTED, COUNTED, COUNTED_LATE, GONE, TOO_MANY_KEYS };
-
-static void make_dirty(struct engine *e, struct stream *s, struct key_row *key, struct window_record *r)
-{
-    if (r->dirty)
-        return;
-    r->dirty = true;
-    if (e->dirty_count == e->dirty_capacity) {
-        e->dirty_capacity = e->dirty_capacity ? e->dirty_capacity * 2 : 64;
-        e->dirty = mem_resize(e->dirty, e->dirty_capacity, sizeof *e->dirty);
-    }
-    e->dirty[e->dirty_count++] = (struct dirty){s, key, r};
-}
-
-/* The record of a closed window that counts one more event. made: this event made the pane, so it may have made the
- * window. */
-static struct window_record *late_record(struct engine *e, struct stream *s, struct key_row *key, int64_t end,
-                                         bool made)
-{
-    struct window_record *r = record_find(key, end);
-    if (r)
-        return r;
-    r = record_new(e, s, key, end);
-    const struct pane *first = pane_in(s, key->panes, end);
-    r->fresh = made && first && !pane_in(s, first->next_in_key, end);
-    return r;
-}
-
-/* Every window of the event that has closed and is not gone has one late event more. */
-static bool count_late(struct engine *e, struct stream *s, struct key_row *key, int64_t t, bool made)
-{
-    const struct timeline *line = timeline_of(s, key->device);
-    int64_t end = window_first_end(s->app, t), last = window_last_end(s->app, t), w = line->closed_to;
-    int64_t gone = gone_to(s, line, w);
-    bool late = false;
-    if (end > w && !s->closed_records)
-        return false;
-    if (gone != BEFORE && end <= gone)
-        end = window_end_after(s->app, gone);
-    for (; end <= last && (end <= w || s->closed_records); end += s->app->every) {
-        struct window_record *r = end <= w ? late_record(e, s, key, end, made) : record_find(key, end);
-        if (end > w && !(r && r->closed))
-            continue;
-        r->revision++;
-        make_dirty(e, s, key, r);
-        late = true;
-    }
-    return late;
-}
-
-static enum verdict stream_count(struct engine *e, struct stream *s, struct device *d, int64_t t)
-{
-    const struct app_query *q = &s->app->query;
-    const struct value *slots = e->decoder.slots;
-    struct buf *bytes = &e->key_bytes;
-    if (window_last_end(s->app, t) <= gone_to(s, timeline_of(s, d), d->watermark))
-        return GONE;
-    buf_clear(bytes);
-    for (size_t i = 0; i < q->key_count; i++)
-        key_put(bytes, &slots[q->keys[i]]);
-    uint64_t hash = table_hash(bytes->data, bytes->len);
-    struct key_row *key = table_find(&s->keys, hash, bytes->data, bytes->len);
-    if (!key && s->keys.count >= (uint64_t)e->app->limits.keys)
-        return TOO_MANY_KEYS;
-    if (!key)
-        key = key_new(e, s, hash, bytes->data, bytes->len, d);
-    int64_t start = multiple_below(t, s->grain);
-    bool made;
-    struct pane *p = pane_of(e, s, key, start, &made);
-    if (made)
-        device_note(s, d, start);
-    pane_spans(p, e->source.offset);
-    struct row_context c = row_context_of(e);
-    row_add(&s->layout, p->row, slots, &c, &e->scratch);
-    return count_late(e, s, key, t, made) ? COUNTED_LATE : COUNTED;
-}
-
-static bool accepts(struct engine *e, const struct stream *s)
-{
-    const struct expr *where = s->app->query.where;
-    if (!where)
-        return true;
-    struct value v = expr_eval(where, e->decoder.slots, &e->scratch);
-    return v.type == VALUE_BOOL && v.b;
-}
-
-/* ---- all streams ---- */
-
-static void count_in_streams(struct engine *e, struct device *d, int64_t t)
-{
-    unsigned verdicts = 0;
-    e->event_sequence++;
-    for (size_t i = 0; i < e->app->stream_count; i++) {
-        if (accepts(e, &e->streams[i]))
-            verdicts |= 1u << stream_count(e, &e->streams[i], d, t);
-    }
-    if (e->scratch.head)
-        arena_free(&e->scratch);
-    e->counters.filtered += !verdicts;
-    e->counters.counted += (verdicts & (1u << COUNTED | 1u << COUNTED_LATE)) != 0;
-    e->counters.late_counted += (verdicts & 1u << COUNTED_LATE) != 0;
-    if (verdicts & 1u << TOO_MANY_KEYS)
-        publish_dead(e, DEAD_TOO_MANY_KEYS, "a stream has its %lld keys; this event would be one more",
-                     (long long)e->app->limits.keys);
-    else if (verdicts == 1u << GONE)
-        publish_dead(e, DEAD_LATE, "all its windows are gone: it is %lld ms behind the watermark",
-                     (long long)(d->watermark - t));
-}
 
 /* An event that is not ahead: time moves on, windows close, then it is counted. */
 static void event_admit(struct engine *e, struct device *d, int64_t t)
@@ -241,6 +132,14 @@ static bool is_ahead(const struct engine *e, int64_t t)
     return ahead != APP_OFF && e->highest != BEFORE && t > e->highest + ahead;
 }
 
+void event_repeat(struct engine *e)
+{
+    enum dead_reason reason;
+    int64_t t;
+    if (decoder_convert(&e->decoder, &t, &reason, &e->detail))
+        trace_unjudged(e, t, TRACE_REPEAT);
+}
+
 void event_take(struct engine *e)
 {
     enum dead_reason reason;
@@ -255,6 +154,8 @@ void event_take(struct engine *e)
     d->last_offset = e->source.offset;
     d->last_received = e->source.received;
     if (is_ahead(e, t)) {
+        if (e->sink->trace)
+            trace_unjudged(e, t, TRACE_AHEAD);
         hold(e);
         return;
     }

@@ -6,6 +6,8 @@
 
 /* e->source is an object, scanned by the decoder: converts, judges and counts it, or dead-letters it. */
 void event_take(struct engine *e);
+/* The same of a message that is a repeat: it is only traced. */
+void event_repeat(struct engine *e);
 /* Dead-letters all that is held back; no-op if nothing is. */
 void held_reject(struct engine *e);
 void held_free(struct engine *e, struct held *h);

@@ -39,24 +39,25 @@ void engine_info(const struct engine *e, struct engine_info *info)
                                  .counters = e->counters};
 }
 
-void engine_stream_info(const struct engine *e, size_t stream, struct engine_stream_info *info)
+static void add_line(const struct stream *s, const struct timeline *line, struct engine_stream_info *info)
 {
-    const struct stream *s = &e->streams[stream];
-    const struct device *d;
-    *info = (struct engine_stream_info){
-        .keys = s->keys.count, .closed = s->closed, .next_close = NEVER, .last_end = BEFORE};
-    for (size_t at = 0; (d = table_next(&e->devices, &at));) {
-        const struct timeline *line = timeline_of(s, d);
-        int64_t end = line->count ? next_open_end(s, line, line->closed_to, NEVER) : NEVER;
-        info->next_close = end < info->next_close ? end : info->next_close;
-        int64_t last = last_kept_end(s, line);
-        info->last_end = last > info->last_end ? last : info->last_end;
-        for (; end != NEVER; end = next_open_end(s, line, end, NEVER))
-            info->open_windows++;
-    }
+    int64_t end = line->count ? next_open_end(s, line, line->closed_to, NEVER) : NEVER, last = last_kept_end(s, line);
+    info->next_close = end < info->next_close ? end : info->next_close;
+    info->last_end = last > info->last_end ? last : info->last_end;
+    for (; end != NEVER; end = next_open_end(s, line, end, NEVER))
+        info->open_windows++;
 }
 
-void engine_give_from(struct engine *e, int64_t from)
+void engine_stream_info(const struct engine *e, size_t stream, struct engine_stream_info *info)
 {
-    e->from = from;
+    const struct device *d;
+    *info = (struct engine_stream_info){.closed = e->streams[stream]->closed, .next_close = NEVER, .last_end = BEFORE};
+    for (size_t i = 0; i < e->stream_count; i++) {
+        const struct stream *s = e->streams[i];
+        if (s->shown != stream)
+            continue;
+        info->keys += s->keys.count;
+        for (size_t at = 0; (d = table_next(&e->devices, &at));)
+            add_line(s, timeline_of(s, d), info);
+    }
 }

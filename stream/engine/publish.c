@@ -1,5 +1,6 @@
 #include "stream/engine/publish.h"
 #include "base/calendar.h"
+#include "stream/engine/cooldowns.h"
 #include "stream/engine/key.h"
 #include "stream/engine/timeline.h"
 
@@ -80,7 +81,7 @@ static const void *merged_row(const struct stream *s, const struct key_row *key,
 static struct value *compute_columns(struct engine *e, struct stream *s, struct key_row *key, int64_t end, void *room)
 {
     const struct app_query *q = &s->app->query;
-    struct row_context c = row_context_of(e);
+    struct row_context c = row_context_of(e, s);
     struct value *slots = e->values, *columns = slots + q->key_count + q->agg_count;
     row_results(&s->layout, merged_row(s, key, end, room, &c), &c, slots + q->key_count);
     memcpy(columns, slots, q->key_count * sizeof *columns);
@@ -101,88 +102,14 @@ static void find_offsets(const struct stream *s, const struct key_row *key, stru
 
 /* ---- triggers ---- */
 
-static void put_cooldown_ident(struct buf *b, size_t trigger, const struct ident *key)
-{
-    uint32_t index = (uint32_t)trigger;
-    buf_clear(b);
-    buf_add(b, &index, sizeof index);
-    buf_add(b, key->bytes, key->len);
-}
-
-static struct cooldown *cooldown_of(struct engine *e, size_t trigger, const struct key_row *key)
-{
-    struct buf *b = &e->ident_bytes;
-    put_cooldown_ident(b, trigger, &key->ident);
-    return table_find(&e->cooldowns, table_hash(b->data, b->len), b->data, b->len);
-}
-
-bool cooldown_expired(const struct engine *e, const struct cooldown *c)
-{
-    const struct app_trigger *t = &e->app->triggers[c->trigger];
-    int64_t w = c->device->watermark, lateness = e->app->streams[t->stream].lateness;
-    return w != BEFORE && w - lateness >= c->end + t->cooldown;
-}
-
-static void cooldown_free(struct engine *e, struct cooldown *c)
-{
-    table_remove(&e->cooldowns, &c->ident);
-    slab_free(&e->slab, c, sizeof *c + c->ident.len);
-}
-
-void cooldowns_forget(struct engine *e, bool (*which)(const struct engine *e, const struct cooldown *c))
-{
-    struct ident **all = table_sorted(&e->cooldowns);
-    size_t count = e->cooldowns.count;
-    for (size_t i = 0; i < count; i++) {
-        struct cooldown *c = (struct cooldown *)all[i];
-        if (which(e, c))
-            cooldown_free(e, c);
-    }
-    free(all);
-}
-
-void cooldowns_sweep(struct engine *e)
-{
-    cooldowns_forget(e, cooldown_expired);
-    e->cooldown_sweep = e->cooldowns.count < 512 ? 1024 : e->cooldowns.count * 2;
-}
-
-void cooldown_put(struct engine *e, size_t trigger, const struct key_row *key, int64_t end)
-{
-    struct cooldown *c = cooldown_of(e, trigger, key);
-    if (c) {
-        c->end = end > c->end ? end : c->end;
-        return;
-    }
-    if (e->cooldowns.count >= e->cooldown_sweep)
-        cooldowns_sweep(e);
-    put_cooldown_ident(&e->ident_bytes, trigger, &key->ident);
-    const struct buf *b = &e->ident_bytes;
-    c = slab_alloc(&e->slab, sizeof *c + b->len);
-    memcpy(c + 1, b->data, b->len);
-    c->ident = (struct ident){table_hash(b->data, b->len), (char *)(c + 1), b->len};
-    c->device = key->device;
-    c->trigger = trigger;
-    c->end = end;
-    table_add(&e->cooldowns, &c->ident);
-}
-
 static bool fired_before(const struct window_record *r, size_t i)
 {
     return r && (r->fired[i / 8] >> (i % 8) & 1);
 }
 
-static bool cooling(struct engine *e, size_t trigger, const struct outcome *o)
+static void send_trigger(struct engine *e, const struct app_trigger *t, const struct outcome *o)
 {
-    const struct app_trigger *t = &e->app->triggers[trigger];
-    const struct cooldown *c = t->cooldown > 0 ? cooldown_of(e, trigger, o->key) : NULL;
-    return c && o->end < c->end + t->cooldown;
-}
-
-static void send_trigger(struct engine *e, size_t trigger, const struct outcome *o)
-{
-    const struct app_trigger *t = &e->app->triggers[trigger];
-    const char *job = e->app->jobs[t->job].name;
+    const char *job = o->stream->of->jobs[t->job].name;
     struct buf *b = &e->trigger_body, *id = &e->id;
     buf_clear(id);
     buf_printf(id, "%s:%s:%lld", t->name, o->hash, (long long)o->start);
@@ -223,19 +150,25 @@ static void remember_fired(struct engine *e, const struct outcome *o, struct win
     (*r)->fired[i / 8] |= (unsigned char)(1u << (i % 8));
 }
 
+static bool holds(struct engine *e, const struct app_trigger *t, const struct outcome *o)
+{
+    struct value v = expr_eval(t->when, o->columns, &e->scratch);
+    return v.type == VALUE_BOOL && v.b;
+}
+
 static void run_triggers(struct engine *e, const struct outcome *o, struct window_record *r)
 {
     buf_clear(&e->fired);
     for (size_t i = 0; i < o->stream->trigger_count; i++) {
-        size_t trigger = o->stream->triggers[i];
-        const struct app_trigger *t = &e->app->triggers[trigger];
-        struct value fires = expr_eval(t->when, o->columns, &e->scratch);
-        if (fires.type != VALUE_BOOL || !fires.b || fired_before(r, i) || cooling(e, trigger, o))
+        const struct stream *s = o->stream;
+        const struct app_trigger *t = &s->of->triggers[s->triggers[i]];
+        if (s->gone[i] || !holds(e, t, o) || fired_before(r, i) ||
+            (t->cooldown > 0 && cooldown_holds(e, s->memories[i], o->key, o->end)))
             continue;
-        send_trigger(e, trigger, o);
+        send_trigger(e, t, o);
         remember_fired(e, o, &r, i);
         if (t->cooldown > 0)
-            cooldown_put(e, trigger, o->key, o->end);
+            cooldown_put(e, s->memories[i], &o->key->ident, o->key->device, o->end);
         if (e->fired.len)
             buf_add_char(&e->fired, ',');
         buf_add_str(&e->fired, t->name);
@@ -251,7 +184,7 @@ static void send_result(struct engine *e, const struct outcome *o)
     buf_printf(id, "%s:%s:%lld:%llu.%u", o->stream->app->name, o->hash, (long long)o->start,
                (unsigned long long)e->generation, (unsigned)o->revision);
     struct engine_result out = {.number = e->result_number,
-                                .stream = o->stream->index,
+                                .stream = o->stream->shown,
                                 .stream_name = o->stream->app->name,
                                 .message_id = buf_cstr(id),
                                 .fired = buf_cstr(&e->fired),
@@ -265,12 +198,13 @@ static void send_result(struct engine *e, const struct outcome *o)
     e->sink->result(e->sink->context, &out);
 }
 
-static void count_result(struct engine *e, struct stream *s, struct window_record *r)
+static void count_result(struct engine *e, const struct stream *s, struct window_record *r)
 {
     e->result_number++;
     e->counters.results++;
     e->counters.corrected += r && r->revision;
-    s->closed += !r || !r->revision || r->fresh;
+    if (s->shown != NO_STREAM)
+        e->streams[s->shown]->closed += !r || !r->revision || r->fresh;
     if (r)
         r->dirty = r->fresh = false;
 }
@@ -285,7 +219,7 @@ void publish_window(struct engine *e, struct stream *s, struct key_row *key, str
     char hash[33];
     size_t key_count = s->app->query.key_count;
     void *room = slab_alloc(&e->slab, s->layout.size);
-    struct row_context c = row_context_of(e);
+    struct row_context c = row_context_of(e, s);
     (void)key_get(key->ident.bytes, key->ident.len, e->values, key_count, &e->strings);
     key_text(e->values, key_count, &e->key_text);
     hash_fnv128_hex(e->key_text.data, e->key_text.len, hash);

@@ -14,11 +14,4 @@ void publish_rewound(struct engine *e);
 /* Dead-letters e->source. */
 void publish_dead(struct engine *e, enum dead_reason reason, const char *fmt, ...) PRINTF(3, 4);
 
-/* Forgets the cooldowns that no window to come can be below. */
-void cooldowns_sweep(struct engine *e);
-bool cooldown_expired(const struct engine *e, const struct cooldown *c);
-void cooldown_put(struct engine *e, size_t trigger, const struct key_row *key, int64_t end);
-/* Forgets those for which `which` says so. */
-void cooldowns_forget(struct engine *e, bool (*which)(const struct engine *e, const struct cooldown *c));
-
 #endif

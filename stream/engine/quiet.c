@@ -24,8 +24,8 @@ static struct last last_of(const struct engine *e, const struct device *d)
 static int64_t next_close_of(const struct engine *e, const struct device *d)
 {
     int64_t next = NEVER;
-    for (size_t i = 0; d->next_close != NEVER && i < e->app->stream_count; i++) {
-        int64_t end = next_open_end(&e->streams[i], &d->lines[i], d->lines[i].closed_to, NEVER);
+    for (size_t i = 0; d->next_close != NEVER && i < e->stream_count; i++) {
+        int64_t end = next_open_end(e->streams[i], &d->lines[i], d->lines[i].closed_to, NEVER);
         next = end < next ? end : next;
     }
     return next;
@@ -143,9 +143,8 @@ static bool quiet_log(const struct engine *e, int64_t now_ms)
     return !e->has_last || now_ms - e->last_received >= e->app->time.idle_after;
 }
 
-int64_t engine_complete_to(const struct engine *e, size_t stream, int64_t now_ms, bool at_end)
+static int64_t complete_to(const struct engine *e, const struct stream *s, int64_t now_ms, bool at_end)
 {
-    const struct stream *s = &e->streams[stream];
     const struct device *d;
     int64_t lowest = NEVER;
     for (size_t at = 0; (d = table_next(&e->devices, &at));) {
@@ -158,4 +157,16 @@ int64_t engine_complete_to(const struct engine *e, size_t stream, int64_t now_ms
     if (lowest == NEVER && at_end && quiet_log(e, now_ms))
         lowest = now_ms - e->app->time.out_of_orderness;
     return lowest == NEVER || lowest == BEFORE ? BEFORE : lowest - s->app->lateness;
+}
+
+int64_t engine_complete_to(const struct engine *e, size_t stream, int64_t now_ms, bool at_end)
+{
+    int64_t to = complete_to(e, e->streams[stream], now_ms, at_end);
+    for (size_t i = e->app->stream_count; i < e->stream_count; i++) {
+        if (e->streams[i]->shown != stream)
+            continue;
+        int64_t of_old = complete_to(e, e->streams[i], now_ms, at_end);
+        to = of_old < to ? of_old : to;
+    }
+    return to;
 }

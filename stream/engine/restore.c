@@ -1,7 +1,8 @@
 /* The engine out of bytes that are not trusted: whatever makes no sense marks the cursor bad. */
 #include "base/wire/cursor.h"
+#include "stream/engine/cooldowns.h"
 #include "stream/engine/events.h"
-#include "stream/engine/publish.h"
+#include "stream/engine/olds.h"
 #include "stream/engine/sequences.h"
 #include "stream/engine/snapshot_format.h"
 #include "stream/engine/streams.h"
@@ -59,6 +60,99 @@ static void get_scalars(struct cursor *c, struct engine *e)
     get_counters(c, &e->counters);
 }
 
+/* ---- older versions, memories ---- */
+
+static struct app *load_app(struct cursor *c)
+{
+    size_t len;
+    struct app_diags diags = {0};
+    const char *text = get_bytes(c, &len);
+    struct app *app = c->bad ? NULL : app_load(text, len, NULL, &diags);
+    app_diags_free(&diags);
+    c->bad |= !app;
+    return app;
+}
+
+static void get_old_stream(struct cursor *c, struct engine *e, struct old_version *v)
+{
+    uint32_t place = get_u32(c), count = get_u32(c);
+    const struct stream *before = e->streams[e->stream_count - 1];
+    if (c->bad || place >= v->app->stream_count || (before->old == v && place <= before->place)) {
+        c->bad = true;
+        return;
+    }
+    struct stream *s = stream_new(v->app, place);
+    s->old = v;
+    e->streams = mem_resize(e->streams, e->stream_count + 1, sizeof(struct stream *));
+    e->streams[e->stream_count++] = s;
+    c->bad |= count != s->trigger_count;
+    for (size_t i = 0; i < s->trigger_count && !c->bad; i++)
+        s->gone[i] = get_flag(c);
+}
+
+static void get_old(struct cursor *c, struct engine *e)
+{
+    uint32_t version = get_u32(c), before = e->old_count ? e->olds[e->old_count - 1]->version : 0;
+    struct app *app = load_app(c);
+    if (!app)
+        return;
+    struct old_version *v = mem_zero(1, sizeof *v);
+    v->app = app;
+    v->version = version;
+    decoder_init(&v->decoder, app);
+    e->olds = mem_resize(e->olds, e->old_count + 1, sizeof(struct old_version *));
+    e->olds[e->old_count++] = v;
+    c->bad |= (e->old_count > 1 && version <= before) || version >= e->version || !app_devices_same(app, e->app) ||
+              strcmp(app->tenant, e->app->tenant) != 0;
+    uint32_t n = get_count(c, 2 * 4);
+    c->bad |= !n;
+    for (; n && !c->bad; n--)
+        get_old_stream(c, e, v);
+}
+
+static void get_olds(struct cursor *c, struct engine *e)
+{
+    uint32_t n = get_count(c, 4 + 4 + 4);
+    c->bad |= n > OLD_VERSIONS_MAX;
+    for (; n && !c->bad; n--)
+        get_old(c, e);
+    streams_arrange(e);
+}
+
+static void get_memory(struct cursor *c, struct engine *e)
+{
+    size_t len;
+    const char *name = get_bytes(c, &len);
+    int64_t cooldown = get_i64(c);
+    c->bad |= !len || memchr(name, 0, len) || cooldown <= 0 || cooldown > TIME_BOUND;
+    if (!c->bad)
+        memories_add(e, name, len, cooldown);
+}
+
+static void get_memories(struct cursor *c, struct engine *e)
+{
+    memories_free(e);
+    for (uint32_t n = get_count(c, 4 + 8); n && !c->bad; n--)
+        get_memory(c, e);
+    c->bad |= !memories_bind(e) || !memories_ordered(e);
+}
+
+/* ---- devices ---- */
+
+static void get_line(struct cursor *c, const struct stream *s, struct device *d)
+{
+    struct timeline *line = timeline_of(s, d);
+    line->ended = get_time(c);
+    line->begin = get_time(c);
+    line->floor = floor_made(s, line->ended, line->begin);
+    line->closed_to = d->watermark;
+    if (!s->old)
+        return;
+    line->until = get_time(c);
+    c->bad |= line->until != BEFORE &&
+              multiple_below(line->until - s->app->size, s->app->every) != line->until - s->app->size;
+}
+
 static void get_device(struct cursor *c, struct engine *e)
 {
     size_t len;
@@ -75,10 +169,8 @@ static void get_device(struct cursor *c, struct engine *e)
     d->last_offset = get_u64(c);
     d->last_received = get_time(c);
     c->bad |= d->heard != (d->last_received != BEFORE);
-    for (size_t i = 0; i < e->app->stream_count; i++) {
-        d->lines[i].floor = get_time(c);
-        d->lines[i].closed_to = d->watermark;
-    }
+    for (size_t i = 0; i < e->stream_count; i++)
+        get_line(c, e->streams[i], d);
     if (!e->app->watermark_per_count)
         e->only = d;
 }
@@ -95,7 +187,7 @@ static void get_pane(struct cursor *c, struct engine *e, struct stream *s, struc
 {
     int64_t start = get_i64(c), bound = get_time(c);
     uint64_t first = get_u64(c), last = get_u64(c);
-    struct row_context context = row_context_of(e);
+    struct row_context context = row_context_of(e, s);
     if (c->bad || first > last || !e->has_last || last > e->last_offset || start < 0 || start > TIME_MAX_MS ||
         start != multiple_below(start, s->grain)) {
         c->bad = true;
@@ -137,7 +229,7 @@ static void get_key(struct cursor *c, struct engine *e, struct stream *s)
     uint64_t hash = table_hash(bytes, len);
     struct device *d = NULL;
     if (!c->bad && !table_find(&s->keys, hash, bytes, len) &&
-        stream_key_device(s, e->app, bytes, len, e->values, &e->strings, &e->ident_bytes))
+        stream_key_device(s, bytes, len, e->values, &e->strings, &e->ident_bytes))
         d = device_find(e, e->ident_bytes.data, e->ident_bytes.len);
     uint32_t panes = get_count(c, 4 * 8);
     if (!d || !panes) {
@@ -153,11 +245,15 @@ static void get_key(struct cursor *c, struct engine *e, struct stream *s)
 
 static void get_streams(struct cursor *c, struct engine *e)
 {
-    for (size_t i = 0; i < e->app->stream_count && !c->bad; i++) {
-        struct stream *s = &e->streams[i];
-        s->floor = get_time(c);
+    for (size_t i = 0; i < e->stream_count && !c->bad; i++) {
+        struct stream *s = e->streams[i];
+        s->ended = get_time(c);
+        s->begin = get_time(c);
+        s->floor = floor_made(s, s->ended, s->begin);
         s->closed = get_u64(c);
-        for (uint32_t n = get_count(c, 4 + 4 + 4); n && !c->bad; n--)
+        uint32_t n = get_count(c, 4 + 4 + 4);
+        c->bad |= s->old && !n;
+        for (; n && !c->bad; n--)
             get_key(c, e, s);
     }
 }
@@ -200,49 +296,34 @@ static void get_held(struct cursor *c, struct engine *e)
 
 static void get_cooldown(struct cursor *c, struct engine *e)
 {
-    size_t len;
-    uint32_t trigger = get_u32(c);
-    const char *key = get_bytes(c, &len);
+    size_t len, device_len;
+    uint32_t memory = get_u32(c);
+    const char *key = get_bytes(c, &len), *device = get_bytes(c, &device_len);
     int64_t end = get_time(c);
-    struct device *d = NULL;
-    if (!c->bad && trigger < e->app->trigger_count &&
-        stream_key_device(&e->streams[e->app->triggers[trigger].stream], e->app, key, len, e->values, &e->strings,
-                          &e->ident_bytes))
-        d = device_find(e, e->ident_bytes.data, e->ident_bytes.len);
-    if (!d || end == BEFORE) {
+    struct device *d = c->bad ? NULL : device_find(e, device, device_len);
+    if (!d || memory >= e->memory_count || end == BEFORE) {
         c->bad = true;
         return;
     }
-    struct key_row row = {.ident = {0, key, len}, .device = d};
-    cooldown_put(e, trigger, &row, end);
+    cooldown_put(e, memory, &(struct ident){.bytes = key, .len = len}, d, end);
 }
 
 static void get_cooldowns(struct cursor *c, struct engine *e)
 {
-    for (uint32_t n = get_count(c, 4 + 4 + 8); n && !c->bad; n--)
+    for (uint32_t n = get_count(c, 4 + 4 + 4 + 8); n && !c->bad; n--)
         get_cooldown(c, e);
-}
-
-static void get_floors(struct cursor *c, struct engine *e)
-{
-    for (uint32_t n = get_count(c, 4 + 8); n && !c->bad; n--) {
-        size_t len;
-        const char *ident = get_bytes(c, &len);
-        int64_t end = get_time(c);
-        if (!c->bad)
-            floor_put(e, ident, len, end);
-    }
 }
 
 static void get_state(struct cursor *c, struct engine *e)
 {
     get_scalars(c, e);
+    get_olds(c, e);
+    get_memories(c, e);
     get_devices(c, e);
     get_streams(c, e);
     get_producers(c, e);
     get_held(c, e);
     get_cooldowns(c, e);
-    get_floors(c, e);
 }
 
 static int check_head(struct cursor *c, struct err *err)
@@ -259,26 +340,14 @@ static int check_head(struct cursor *c, struct err *err)
     return 0;
 }
 
-static struct app *load_app(struct cursor *c, struct err *err)
-{
-    size_t len;
-    struct app_diags diags = {0};
-    const char *text = get_bytes(c, &len);
-    struct app *app = app_load(text, len, NULL, &diags);
-    if (!app)
-        err_set(err, ERR_INVALID, "engine snapshot: its app does not load");
-    app_diags_free(&diags);
-    return app;
-}
-
 int engine_restore(const void *bytes, size_t len, struct engine **engine, struct err *err)
 {
     struct cursor c = cursor_of(bytes, len);
     if (check_head(&c, err) < 0)
         return -1;
-    struct app *app = load_app(&c, err);
+    struct app *app = load_app(&c);
     if (!app)
-        return -1;
+        return err_set(err, ERR_INVALID, "engine snapshot: its app does not load");
     uint32_t version = get_u32(&c);
     uint64_t generation = get_u64(&c);
     struct engine *e = engine_new(app, version, generation);

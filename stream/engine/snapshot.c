@@ -1,12 +1,13 @@
 /* The engine's state as bytes: docs/formats.md, "Engine snapshot". Sorted wherever memory has no order, so that equal
  * states give equal bytes. */
 #include "base/wire/cursor.h"
-#include "stream/engine/publish.h"
+#include "stream/engine/cooldowns.h"
 #include "stream/engine/snapshot_format.h"
 #include "stream/engine/timeline.h"
 #include "stream/engine/watermark.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void put_flag(struct buf *b, bool v)
 {
@@ -43,23 +44,74 @@ static void put_head(struct buf *b, const struct engine *e)
     put_counters(b, &e->counters);
 }
 
+/* ---- older versions, memories ---- */
+
+static void put_flags(struct buf *b, const bool *flags, size_t count)
+{
+    put_u32(b, (uint32_t)count);
+    for (size_t i = 0; i < count; i++)
+        put_flag(b, flags[i]);
+}
+
+static void put_old(struct buf *b, const struct engine *e, const struct old_version *v)
+{
+    uint32_t count = 0;
+    put_u32(b, v->version);
+    put_bytes(b, v->app->text, v->app->text_len);
+    for (size_t i = e->app->stream_count; i < e->stream_count; i++)
+        count += e->streams[i]->old == v;
+    put_u32(b, count);
+    for (size_t i = e->app->stream_count; i < e->stream_count; i++) {
+        const struct stream *s = e->streams[i];
+        if (s->old != v)
+            continue;
+        put_u32(b, (uint32_t)s->place);
+        put_flags(b, s->gone, s->trigger_count);
+    }
+}
+
+static void put_olds(struct buf *b, const struct engine *e)
+{
+    put_u32(b, (uint32_t)e->old_count);
+    for (size_t i = 0; i < e->old_count; i++)
+        put_old(b, e, e->olds[i]);
+}
+
+static void put_memories(struct buf *b, const struct engine *e)
+{
+    put_u32(b, (uint32_t)e->memory_count);
+    for (size_t i = 0; i < e->memory_count; i++) {
+        put_bytes(b, e->memories[i].name, strlen(e->memories[i].name));
+        put_i64(b, e->memories[i].cooldown);
+    }
+}
+
+/* ---- devices ---- */
+
+static void put_device(struct buf *b, const struct engine *e, const struct device *d)
+{
+    put_bytes(b, d->ident.bytes, d->ident.len);
+    put_i64(b, d->highest);
+    put_i64(b, d->highest_event);
+    put_i64(b, d->watermark);
+    put_flag(b, d->heard);
+    put_u64(b, d->last_offset);
+    put_i64(b, d->last_received);
+    for (size_t i = 0; i < e->stream_count; i++) {
+        put_i64(b, d->lines[i].ended);
+        put_i64(b, d->lines[i].begin);
+        if (e->streams[i]->old)
+            put_i64(b, d->lines[i].until);
+    }
+}
+
 static void put_devices(struct buf *b, const struct engine *e)
 {
     size_t count;
     struct device **devices = devices_all(e, &count);
     put_u32(b, (uint32_t)count);
-    for (size_t i = 0; i < count; i++) {
-        const struct device *d = devices[i];
-        put_bytes(b, d->ident.bytes, d->ident.len);
-        put_i64(b, d->highest);
-        put_i64(b, d->highest_event);
-        put_i64(b, d->watermark);
-        put_flag(b, d->heard);
-        put_u64(b, d->last_offset);
-        put_i64(b, d->last_received);
-        for (size_t k = 0; k < e->app->stream_count; k++)
-            put_i64(b, d->lines[k].floor);
-    }
+    for (size_t i = 0; i < count; i++)
+        put_device(b, e, devices[i]);
     free(devices);
 }
 
@@ -117,22 +169,26 @@ static void put_records(struct buf *b, const struct stream *s, const struct key_
     free(sorted);
 }
 
+static void put_stream(struct buf *b, const struct stream *s)
+{
+    struct ident **keys = table_sorted(&s->keys);
+    put_i64(b, s->ended);
+    put_i64(b, s->begin);
+    put_u64(b, s->closed);
+    put_u32(b, (uint32_t)s->keys.count);
+    for (size_t k = 0; k < s->keys.count; k++) {
+        const struct key_row *key = (const struct key_row *)keys[k];
+        put_bytes(b, key->ident.bytes, key->ident.len);
+        put_panes(b, s, key);
+        put_records(b, s, key);
+    }
+    free(keys);
+}
+
 static void put_streams(struct buf *b, const struct engine *e)
 {
-    for (size_t i = 0; i < e->app->stream_count; i++) {
-        const struct stream *s = &e->streams[i];
-        struct ident **keys = table_sorted(&s->keys);
-        put_i64(b, s->floor);
-        put_u64(b, s->closed);
-        put_u32(b, (uint32_t)s->keys.count);
-        for (size_t k = 0; k < s->keys.count; k++) {
-            const struct key_row *key = (const struct key_row *)keys[k];
-            put_bytes(b, key->ident.bytes, key->ident.len);
-            put_panes(b, s, key);
-            put_records(b, s, key);
-        }
-        free(keys);
-    }
+    for (size_t i = 0; i < e->stream_count; i++)
+        put_stream(b, e->streams[i]);
 }
 
 /* ---- the rest ---- */
@@ -170,20 +226,10 @@ static void put_cooldowns(struct buf *b, const struct engine *e)
         const struct cooldown *c = (const struct cooldown *)all[i];
         if (cooldown_expired(e, c))
             continue;
-        put_u32(b, (uint32_t)c->trigger);
-        put_bytes(b, c->ident.bytes + sizeof(uint32_t), c->ident.len - sizeof(uint32_t));
+        put_u32(b, (uint32_t)c->memory);
+        put_bytes(b, cooldown_key(c).p, cooldown_key(c).len);
+        put_bytes(b, c->device->ident.bytes, c->device->ident.len);
         put_i64(b, c->end);
-    }
-    free(all);
-}
-
-static void put_floors(struct buf *b, const struct engine *e)
-{
-    struct ident **all = table_sorted(&e->floors);
-    put_u32(b, (uint32_t)e->floors.count);
-    for (size_t i = 0; i < e->floors.count; i++) {
-        put_bytes(b, all[i]->bytes, all[i]->len);
-        put_i64(b, ((const struct floor *)all[i])->end);
     }
     free(all);
 }
@@ -192,12 +238,13 @@ void engine_snapshot(const struct engine *e, struct buf *out)
 {
     struct buf b = {0};
     put_head(&b, e);
+    put_olds(&b, e);
+    put_memories(&b, e);
     put_devices(&b, e);
     put_streams(&b, e);
     put_producers(&b, e);
     put_held(&b, e);
     put_cooldowns(&b, e);
-    put_floors(&b, e);
     buf_add(out, SNAPSHOT_MAGIC, SNAPSHOT_MAGIC_LEN);
     put_u32(out, SNAPSHOT_VERSION);
     put_u32(out, hash_crc32c(0, b.data, b.len));

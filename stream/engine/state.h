@@ -53,11 +53,15 @@ struct bucket {
     struct pane *panes;
 };
 
+/* Which windows are a stream's: those that end after `ended`, start at or after `begin` and end up to `until`. */
 struct timeline {
     struct bucket *buckets; /* by start, from `first` on */
     uint32_t first, count, capacity;
     int64_t closed_to; /* the watermark; while time moves, how far windows have closed */
-    int64_t floor;     /* windows with an end up to here are gone, whatever the watermark says: a version ended them */
+    int64_t ended;     /* the watermark when the stream began */
+    int64_t begin;     /* up to here older versions of the stream had windows */
+    int64_t until;     /* of an older version: the latest end of its windows when it was replaced; else NEVER */
+    int64_t floor;     /* made of `ended` and `begin`: windows with an end up to here are not the stream's */
 };
 
 struct device {
@@ -72,13 +76,33 @@ struct device {
     struct timeline *lines; /* one per stream */
 };
 
+/* A version of the app that was replaced while streams of it had windows: it counts for those until they are gone. */
+struct old_version {
+    struct app *app;
+    uint32_t version;
+    struct decoder decoder;
+    uint64_t read_sequence; /* of the event that it was last asked to read */
+    bool readable;          /* whether it could */
+};
+
+#define NO_STREAM SIZE_MAX
+
+/* Streams of the present app come first, in its order; behind them those of older versions, oldest first. */
 struct stream {
+    const struct app *of; /* the version's whose stream it is */
     const struct app_stream *app;
-    size_t index;
+    struct old_version *old; /* NULL: of the present app */
+    size_t index;            /* among all */
+    size_t place;            /* in its app */
+    size_t shown;            /* the present stream of the same name, or NO_STREAM: it was removed */
+    size_t rank;             /* in the order of publication */
+    uint64_t judged;         /* of the present app: number of the event that an older version judged in its place */
     int64_t grain;
-    int64_t floor; /* of all devices, see struct timeline */
+    int64_t ended, begin, floor; /* as in struct timeline, for all devices alike */
     struct row_layout layout;
     size_t *triggers; /* the app's, on this stream, in its order */
+    size_t *memories; /* of each, where its cooldown is remembered; of those without any, not used */
+    bool *gone;       /* of each: a later version has it no more */
     size_t trigger_count;
     size_t *device_columns; /* of the key: the watermark_per fields, in their order */
     struct table keys;
@@ -115,15 +139,16 @@ struct producer {
     uint64_t seen[PRODUCER_BITS / 64]; /* bit i: highest - 1 - i */
 };
 
-struct cooldown {       /* the highest window end at which a trigger fired for a key */
-    struct ident ident; /* the trigger's index in 4 bytes, then the key */
-    struct device *device;
-    size_t trigger;
-    int64_t end;
+/* Triggers of one name and cooldown remember together, whatever their version. */
+struct memory {
+    char *name;
+    int64_t cooldown;
 };
 
-struct floor {          /* what versions ended: see timeline */
-    struct ident ident; /* the stream's name and a NUL, then the device; without the NUL: all devices */
+struct cooldown {       /* the highest window end at which a trigger fired for a key */
+    struct ident ident; /* the memory's index and the key's length in 4 bytes each, the key, the device */
+    struct device *device;
+    size_t memory;
     int64_t end;
 };
 
@@ -139,9 +164,14 @@ struct engine {
     uint32_t version;
     uint64_t generation;
     int64_t from;     /* results of windows that start earlier are not given; BEFORE: all are */
-    struct slab slab; /* all of keys, panes, records, devices, producers, held events, cooldowns, floors */
+    struct slab slab; /* all of keys, panes, records, devices, producers, held events, cooldowns */
     struct decoder decoder;
-    struct stream *streams; /* app->stream_count */
+    struct stream **streams;
+    size_t stream_count;       /* app->stream_count and those of older versions */
+    struct old_version **olds; /* oldest first; each has a stream with windows */
+    size_t old_count;
+    struct memory *memories; /* by name, then cooldown */
+    size_t memory_count;
 
     struct table devices;
     struct device *only; /* without watermark_per, once time has begun */
@@ -160,7 +190,6 @@ struct engine {
     size_t held_count, held_messages;
     struct table cooldowns;
     size_t cooldown_sweep; /* forget those that have run out when there are as many */
-    struct table floors;
     struct engine_counters counters;
 
     /* only while a message is read */
@@ -176,9 +205,9 @@ struct engine {
     struct arena scratch;
 };
 
-static inline struct row_context row_context_of(struct engine *e)
+static inline struct row_context row_context_of(struct engine *e, const struct stream *s)
 {
-    return (struct row_context){&e->slab, e->app->limits.distinct, e->event_sequence};
+    return (struct row_context){&e->slab, s->of->limits.distinct, e->event_sequence};
 }
 
 #endif

@@ -2,12 +2,15 @@
 #include "stream/engine/key.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void find_triggers(struct stream *s, const struct app *app)
 {
     s->triggers = mem_zero(app->trigger_count, sizeof *s->triggers);
+    s->memories = mem_zero(app->trigger_count, sizeof *s->memories);
+    s->gone = mem_zero(app->trigger_count, sizeof *s->gone);
     for (size_t i = 0; i < app->trigger_count; i++) {
-        if (app->triggers[i].stream == s->index)
+        if (app->triggers[i].stream == s->place)
             s->triggers[s->trigger_count++] = i;
     }
 }
@@ -25,42 +28,81 @@ static void find_device_columns(struct stream *s, const struct app *app)
     }
 }
 
-struct stream *streams_new(const struct app *app)
+struct stream *stream_new(const struct app *app, size_t place)
 {
-    struct stream *streams = mem_zero(app->stream_count, sizeof *streams);
-    for (size_t i = 0; i < app->stream_count; i++) {
-        struct stream *s = &streams[i];
-        s->app = &app->streams[i];
-        s->index = i;
-        s->grain = window_grain(s->app);
-        s->floor = BEFORE;
-        row_layout_init(&s->layout, s->app->query.aggs, s->app->query.agg_count);
-        find_triggers(s, app);
-        find_device_columns(s, app);
-    }
-    return streams;
+    struct stream *s = mem_zero(1, sizeof *s);
+    s->of = app;
+    s->app = &app->streams[place];
+    s->index = s->place = s->shown = s->rank = place;
+    s->grain = window_grain(s->app);
+    s->ended = s->begin = s->floor = BEFORE;
+    row_layout_init(&s->layout, s->app->query.aggs, s->app->query.agg_count);
+    find_triggers(s, app);
+    find_device_columns(s, app);
+    return s;
 }
 
-void streams_free(struct stream *streams, size_t count)
+void stream_free(struct stream *s)
 {
-    for (size_t i = 0; i < count; i++) {
-        row_layout_free(&streams[i].layout);
-        free(streams[i].triggers);
-        free(streams[i].device_columns);
-        table_free(&streams[i].keys);
-    }
-    free(streams);
+    row_layout_free(&s->layout);
+    free(s->triggers);
+    free(s->memories);
+    free(s->gone);
+    free(s->device_columns);
+    table_free(&s->keys);
+    free(s);
 }
 
-struct value *streams_values(const struct app *app)
+void streams_begin(struct engine *e)
+{
+    e->stream_count = e->app->stream_count;
+    e->streams = mem_alloc(e->stream_count * sizeof(struct stream *));
+    for (size_t i = 0; i < e->stream_count; i++)
+        e->streams[i] = stream_new(e->app, i);
+    streams_arrange(e);
+}
+
+/* ---- the order of all ---- */
+
+static size_t present_of(const struct engine *e, const struct stream *s)
+{
+    for (size_t i = 0; i < e->app->stream_count; i++) {
+        if (strcmp(e->app->streams[i].name, s->app->name) == 0)
+            return i;
+    }
+    return NO_STREAM;
+}
+
+/* By the present app's order, older versions before newer ones; what was removed comes last. */
+static bool published_before(const struct stream *a, const struct stream *b)
+{
+    return a->shown != b->shown ? a->shown < b->shown : !b->old ? a->old != NULL : a->old && a->index < b->index;
+}
+
+static void make_room(struct engine *e)
 {
     size_t most = 0;
-    for (size_t i = 0; i < app->stream_count; i++) {
-        const struct app_query *q = &app->streams[i].query;
+    for (size_t i = 0; i < e->stream_count; i++) {
+        const struct app_query *q = &e->streams[i]->app->query;
         size_t n = 2 * q->key_count + q->agg_count + q->column_count;
         most = n > most ? n : most;
     }
-    return mem_zero(most, sizeof(struct value));
+    free(e->values);
+    e->values = mem_zero(most, sizeof(struct value));
+}
+
+void streams_arrange(struct engine *e)
+{
+    for (size_t i = 0; i < e->stream_count; i++) {
+        e->streams[i]->index = i;
+        e->streams[i]->shown = present_of(e, e->streams[i]);
+    }
+    for (size_t i = 0; i < e->stream_count; i++) {
+        e->streams[i]->rank = 0;
+        for (size_t k = 0; k < e->stream_count; k++)
+            e->streams[i]->rank += k != i && published_before(e->streams[k], e->streams[i]);
+    }
+    make_room(e);
 }
 
 static bool types_fit(const struct stream *s, const struct app_field *fields, const struct value *values)
@@ -73,13 +115,13 @@ static bool types_fit(const struct stream *s, const struct app_field *fields, co
     return true;
 }
 
-bool stream_key_device(const struct stream *s, const struct app *app, const char *key, size_t len, struct value *values,
-                       struct buf *strings, struct buf *device)
+bool stream_key_device(const struct stream *s, const char *key, size_t len, struct value *values, struct buf *strings,
+                       struct buf *device)
 {
-    if (!key_get(key, len, values, s->app->query.key_count, strings) || !types_fit(s, app->fields, values))
+    if (!key_get(key, len, values, s->app->query.key_count, strings) || !types_fit(s, s->of->fields, values))
         return false;
     buf_clear(device);
-    for (size_t i = 0; i < app->watermark_per_count; i++)
+    for (size_t i = 0; i < s->of->watermark_per_count; i++)
         key_put(device, &values[s->device_columns[i]]);
     return true;
 }

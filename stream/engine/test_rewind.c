@@ -106,7 +106,7 @@ static void a_rewind_message_of_this_generation_takes_the_next_number(void **sta
 
 #define HEAD(order)                                                                                                    \
     "tenant: acme\nevents:\n  time: { field: t, format: unix_ms, out_of_orderness: " order " }\n  fields: { id: int "  \
-                                                                                           "}\n"
+    "}\n"
 #define STREAM(name, window, more)                                                                                     \
     "  - { name: " name ", key: [id], window: " window ", select: { n: count()" more " } }\n"
 #define TRIGGER                                                                                                        \

@@ -105,7 +105,7 @@ struct pane *pane_of(struct engine *e, struct stream *s, struct key_row *key, in
 
 static void pane_free(struct engine *e, const struct stream *s, struct pane *p)
 {
-    struct row_context c = row_context_of(e);
+    struct row_context c = row_context_of(e, s);
     row_release(&s->layout, p->row, &c);
     slab_free(&e->slab, p, pane_size(s));
 }
@@ -189,6 +189,35 @@ void bucket_drop_first(struct engine *e, struct stream *s, struct timeline *line
     }
 }
 
+/* Of one bucket. */
+static void bucket_drop_foreign(struct engine *e, struct stream *s, const struct timeline *line, struct bucket *b)
+{
+    int64_t first = window_first_end(s->app, b->start), last = last_end_of(s, line, b->start);
+    for (struct pane **link = &b->panes, *p; (p = *link);) {
+        struct key_row *key = p->key;
+        if (last >= first && last > p->bound) {
+            link = &p->next_in_bucket;
+            continue;
+        }
+        *link = p->next_in_bucket;
+        pane_unlink(p);
+        pane_free(e, s, p);
+        if (!key->panes)
+            key_free(e, s, key);
+    }
+}
+
+void panes_drop_foreign(struct engine *e, struct stream *s, struct timeline *line)
+{
+    uint32_t kept = line->first;
+    for (uint32_t b = line->first; b < line->first + line->count; b++) {
+        bucket_drop_foreign(e, s, line, &line->buckets[b]);
+        if (line->buckets[b].panes)
+            line->buckets[kept++] = line->buckets[b];
+    }
+    line->count = kept - line->first;
+}
+
 void stream_drop(struct engine *e, struct stream *s)
 {
     struct device *d;
@@ -235,6 +264,7 @@ static int64_t next_end(const struct stream *s, const struct timeline *line, int
 int64_t next_open_end(const struct stream *s, const struct timeline *line, int64_t after, int64_t limit)
 {
     int64_t floor = floor_of(s, line);
+    limit = limit < line->until ? limit : line->until;
     int64_t end = next_end(s, line, after > floor ? after : floor);
     while (end <= limit && end != NEVER && !open_for_any(s, line, end))
         end = next_end(s, line, end);
@@ -243,7 +273,7 @@ int64_t next_open_end(const struct stream *s, const struct timeline *line, int64
 
 int64_t last_kept_end(const struct stream *s, const struct timeline *line)
 {
-    return line->count ? window_last_end(s->app, line->buckets[line->first + line->count - 1].start) : BEFORE;
+    return line->count ? last_end_of(s, line, line->buckets[line->first + line->count - 1].start) : BEFORE;
 }
 
 int64_t last_open_end(const struct stream *s, const struct timeline *line)

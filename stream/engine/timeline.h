@@ -9,10 +9,23 @@ static inline struct timeline *timeline_of(const struct stream *s, const struct 
     return &d->lines[s->index];
 }
 
-/* Windows with an end up to here were ended by a version. */
+/* Windows with an end up to here are not the stream's; `ended` and `begin` as in struct timeline. */
+static inline int64_t floor_made(const struct stream *s, int64_t ended, int64_t begin)
+{
+    int64_t by_start = begin == BEFORE ? BEFORE : begin + s->app->size - 1;
+    return ended > by_start ? ended : by_start;
+}
+
 static inline int64_t floor_of(const struct stream *s, const struct timeline *line)
 {
     return line->floor > s->floor ? line->floor : s->floor;
+}
+
+/* The latest end of a window of the stream that holds t. */
+static inline int64_t last_end_of(const struct stream *s, const struct timeline *line, int64_t t)
+{
+    int64_t last = window_last_end(s->app, t);
+    return last < line->until ? last : line->until;
 }
 
 /* Windows with an end up to here are gone at the watermark w. */
@@ -37,6 +50,8 @@ struct pane *pane_new(struct engine *e, struct stream *s, struct key_row *key, i
 void bucket_drop_first(struct engine *e, struct stream *s, struct timeline *line, int64_t gone);
 /* Frees every key of a stream with all it has, on all devices. */
 void stream_drop(struct engine *e, struct stream *s);
+/* Frees the panes, and keys, that no window of an older version holds any more after its `until` fell. */
+void panes_drop_foreign(struct engine *e, struct stream *s, struct timeline *line);
 
 /* An event at this offset is added. What was held back comes later than its place in the log. */
 static inline void pane_spans(struct pane *p, uint64_t offset)
@@ -58,7 +73,7 @@ struct pane *pane_in(const struct stream *s, struct pane *from, int64_t end);
 int64_t next_open_end(const struct stream *s, const struct timeline *line, int64_t after, int64_t limit);
 /* The latest end of a window that is open for a key; BEFORE if none is. */
 int64_t last_open_end(const struct stream *s, const struct timeline *line);
-/* The end of the latest window that is open or kept; BEFORE if there is none. */
+/* The end of the latest window of the stream that is open or kept; BEFORE if there is none. */
 int64_t last_kept_end(const struct stream *s, const struct timeline *line);
 /* Adds the keys for which the window is open to e->closing. */
 void collect_open(struct engine *e, const struct stream *s, const struct timeline *line, int64_t end);

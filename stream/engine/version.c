@@ -1,6 +1,8 @@
+/* From one version of the app to the next. */
 #include "stream/engine/control.h"
+#include "stream/engine/cooldowns.h"
 #include "stream/engine/events.h"
-#include "stream/engine/publish.h"
+#include "stream/engine/olds.h"
 #include "stream/engine/sequences.h"
 #include "stream/engine/streams.h"
 #include "stream/engine/timeline.h"
@@ -9,226 +11,263 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENDS SIZE_MAX
-
-/* From one app to the next. */
 struct change {
-    const struct app *from, *to;
-    bool same_devices;
-    size_t *goes_on; /* per old stream: its index in the new app, or ENDS */
-    bool *ends;      /* per old stream */
+    struct app *from, *to;
+    size_t *goes_on;         /* per present stream: its place in the new app, or NO_STREAM */
+    struct old_version *old; /* what `from` becomes; NULL: no stream of it stays */
+    struct stream **streams; /* all that there will be, as in struct engine */
+    size_t count;
 };
 
-static bool same_devices(const struct app *a, const struct app *b)
-{
-    if (a->watermark_per_count != b->watermark_per_count)
-        return false;
-    for (size_t i = 0; i < a->watermark_per_count; i++) {
-        if (strcmp(a->fields[a->watermark_per[i]].name, b->fields[b->watermark_per[i]].name) != 0)
-            return false;
-    }
-    return true;
-}
-
-static bool uses_distinct(const struct app_query *q)
-{
-    for (size_t i = 0; i < q->agg_count; i++) {
-        if (q->aggs[i].kind == AGG_DISTINCT)
-            return true;
-    }
-    return false;
-}
+/* ---- what goes on ---- */
 
 static size_t successor(const struct change *c, const struct app_stream *s)
 {
-    for (size_t i = 0; c->same_devices && i < c->to->stream_count; i++) {
-        if (app_stream_same(c->from, s, c->to, &c->to->streams[i]) &&
-            (!uses_distinct(&s->query) || c->from->limits.distinct == c->to->limits.distinct))
+    for (size_t i = 0; i < c->to->stream_count; i++) {
+        if (app_stream_same(c->from, s, c->to, &c->to->streams[i]))
             return i;
     }
-    return ENDS;
+    return NO_STREAM;
 }
 
-static void compare(struct change *c, const struct app *from, const struct app *to)
+static void compare(struct change *c, struct app *from, struct app *to)
 {
-    *c = (struct change){.from = from, .to = to, .same_devices = same_devices(from, to)};
+    *c = (struct change){.from = from, .to = to};
     c->goes_on = mem_zero(from->stream_count, sizeof *c->goes_on);
-    c->ends = mem_zero(from->stream_count, sizeof *c->ends);
-    for (size_t i = 0; i < from->stream_count; i++) {
-        c->goes_on[i] = successor(c, &from->streams[i]);
-        c->ends[i] = c->goes_on[i] == ENDS;
-    }
+    for (size_t i = 0; i < from->stream_count; i++)
+        c->goes_on[i] = app_devices_same(from, to) ? successor(c, &from->streams[i]) : NO_STREAM;
 }
 
-/* ---- what ends ---- */
-
-static void raise_floors(struct engine *e, const struct stream *s)
+/* Of the present streams: the one that goes on as, or else has the name of, that of the new app; NULL if none. */
+static struct stream *predecessor(const struct engine *e, const struct change *c, size_t place)
 {
-    size_t count;
-    struct device **devices = devices_all(e, &count);
-    for (size_t i = 0; i < count; i++) {
-        int64_t w = devices[i]->watermark, end = last_kept_end(s, timeline_of(s, devices[i]));
-        floor_raise(e, s->app->name, devices[i], end > w ? end : w);
+    for (size_t i = 0; i < c->from->stream_count; i++) {
+        if (strcmp(c->from->streams[i].name, c->to->streams[place].name) == 0)
+            return e->streams[i];
     }
-    free(devices);
+    return NULL;
 }
 
-/* With other devices than before, what ended on any has ended on all. */
-static void merge_floors(struct engine *e)
+static bool becomes_old(const struct engine *e, const struct change *c, size_t i)
 {
-    struct ident **all = table_sorted(&e->floors);
-    size_t count = e->floors.count;
-    for (size_t i = 0; i < count; i++) {
-        struct floor *f = (struct floor *)all[i];
-        if (!memchr(f->ident.bytes, 0, f->ident.len))
-            continue;
-        floor_raise(e, f->ident.bytes, NULL, f->end);
-        table_remove(&e->floors, &f->ident);
-        slab_free(&e->slab, f, sizeof *f + f->ident.len);
-    }
-    free(all);
-}
-
-static void end_streams(struct engine *e, const struct change *c)
-{
-    streams_close(e, c->ends);
-    for (size_t i = 0; i < e->app->stream_count; i++) {
-        if (!c->ends[i])
-            continue;
-        raise_floors(e, &e->streams[i]);
-        stream_drop(e, &e->streams[i]);
-    }
-    if (!c->same_devices)
-        merge_floors(e);
+    return c->goes_on[i] == NO_STREAM && e->streams[i]->keys.count > 0;
 }
 
 /* ---- triggers ---- */
 
-/* The trigger of the new app that remembers what `t` of the old one did; SIZE_MAX if none does. */
-static size_t heir(const struct change *c, const struct app_trigger *t)
-{
-    for (size_t i = 0; i < c->to->trigger_count; i++) {
-        const struct app_trigger *n = &c->to->triggers[i];
-        if (strcmp(n->name, t->name) == 0 && c->goes_on[t->stream] == n->stream)
-            return i;
-    }
-    return SIZE_MAX;
-}
-
-static size_t place_of(const struct stream *s, size_t trigger)
+static size_t place_of(const struct stream *s, const char *trigger)
 {
     for (size_t i = 0; i < s->trigger_count; i++) {
-        if (s->triggers[i] == trigger)
+        if (strcmp(s->of->triggers[s->triggers[i]].name, trigger) == 0)
             return i;
     }
-    return SIZE_MAX;
-}
-
-/* Per trigger of the old stream its place among those of the new one, or SIZE_MAX; to free(). */
-static size_t *places(const struct change *c, const struct stream *old, const struct stream *new)
-{
-    size_t *p = mem_zero(old->trigger_count, sizeof *p);
-    for (size_t i = 0; i < old->trigger_count; i++) {
-        size_t trigger = heir(c, &c->from->triggers[old->triggers[i]]);
-        p[i] = trigger == SIZE_MAX ? SIZE_MAX : place_of(new, trigger);
-    }
-    return p;
+    return NO_STREAM;
 }
 
 static struct window_record *record_moved(struct engine *e, const struct stream *old, const struct stream *new,
-                                          const size_t *place, struct window_record *r)
+                                          struct window_record *r)
 {
     struct window_record *n = slab_alloc(&e->slab, record_size(new));
     memcpy(n, r, offsetof(struct window_record, fired));
     for (size_t i = 0; i < old->trigger_count; i++) {
-        if (place[i] != SIZE_MAX && (r->fired[i / 8] >> (i % 8) & 1))
-            n->fired[place[i] / 8] |= (unsigned char)(1u << (place[i] % 8));
+        size_t place = place_of(new, old->of->triggers[old->triggers[i]].name);
+        if (place != NO_STREAM && (r->fired[i / 8] >> (i % 8) & 1))
+            n->fired[place / 8] |= (unsigned char)(1u << (place % 8));
     }
     slab_free(&e->slab, r, record_size(old));
     return n;
 }
 
-static void move_records(struct engine *e, const struct change *c, struct stream *old, struct stream *new)
+static void move_records(struct engine *e, struct stream *old, struct stream *new)
 {
-    size_t *place = places(c, old, new);
     struct key_row *key;
     for (size_t at = 0; (key = table_next(&old->keys, &at));) {
         for (struct window_record **link = &key->records; *link; link = &(*link)->next)
-            *link = record_moved(e, old, new, place, *link);
+            *link = record_moved(e, old, new, *link);
     }
-    free(place);
 }
 
-static bool always(const struct engine *e, const struct cooldown *c)
+static bool has_trigger(const struct app *app, const char *name, const char *job)
 {
-    (void)e;
-    (void)c;
-    return true;
-}
-
-struct kept_cooldown {
-    size_t trigger;
-    struct device *device;
-    int64_t end;
-    struct buf key;
-};
-
-/* Cooldowns of triggers that go on with the same `cooldown`, taken out of the table; to be put back. */
-static struct kept_cooldown *take_cooldowns(struct engine *e, const struct change *c, size_t *count)
-{
-    struct kept_cooldown *kept = mem_zero(e->cooldowns.count, sizeof *kept);
-    const struct cooldown *d;
-    *count = 0;
-    cooldowns_sweep(e);
-    for (size_t at = 0; (d = table_next(&e->cooldowns, &at));) {
-        const struct app_trigger *t = &c->from->triggers[d->trigger];
-        size_t trigger = heir(c, t);
-        if (trigger == SIZE_MAX || c->to->triggers[trigger].cooldown != t->cooldown)
-            continue;
-        struct kept_cooldown *k = &kept[(*count)++];
-        *k = (struct kept_cooldown){.trigger = trigger, .device = d->device, .end = d->end};
-        buf_add(&k->key, d->ident.bytes + sizeof(uint32_t), d->ident.len - sizeof(uint32_t));
+    for (size_t i = 0; i < app->trigger_count; i++) {
+        const struct app_trigger *t = &app->triggers[i];
+        if (strcmp(t->name, name) == 0 && strcmp(app->jobs[t->job].name, job) == 0)
+            return true;
     }
-    cooldowns_forget(e, always);
-    return kept;
+    return false;
 }
 
-static void put_cooldowns(struct engine *e, struct kept_cooldown *kept, size_t count)
+/* What the new app no longer starts, older versions start no longer. */
+static void stop_triggers(struct stream *s, const struct app *to)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct key_row key = {.ident = {0, kept[i].key.data, kept[i].key.len}, .device = kept[i].device};
-        cooldown_put(e, kept[i].trigger, &key, kept[i].end);
-        buf_free(&kept[i].key);
+    for (size_t i = 0; i < s->trigger_count; i++) {
+        const struct app_trigger *t = &s->of->triggers[s->triggers[i]];
+        s->gone[i] = s->gone[i] || !has_trigger(to, t->name, s->of->jobs[t->job].name);
     }
-    free(kept);
 }
 
-/* ---- streams and devices ---- */
+/* ---- streams ---- */
 
-static void move_stream(struct engine *e, const struct change *c, struct stream *old, struct stream *new)
+static void begin_stream(struct engine *e, const struct change *c, size_t place)
 {
-    move_records(e, c, old, new);
-    new->keys = old->keys;
-    new->closed = old->closed;
-    new->closed_records = old->closed_records;
-    old->keys = (struct table){0};
+    struct stream *s = c->streams[place] = stream_new(c->to, place), *before = predecessor(e, c, place);
+    if (!before)
+        return;
+    s->closed = before->closed;
+    s->ended = before->ended;
+    s->begin = before->begin;
+    s->floor = floor_made(s, s->ended, s->begin);
+    if (c->goes_on[before->index] != place)
+        return;
+    move_records(e, before, s);
+    s->keys = before->keys;
+    s->closed_records = before->closed_records;
+    before->keys = (struct table){0};
 }
 
-static void move_device(struct engine *e, const struct change *c, struct device *d)
+/* Those of the present version that have windows follow the older ones. */
+static void list_streams(struct engine *e, struct change *c)
 {
-    struct timeline *lines = mem_zero(c->to->stream_count, sizeof *lines);
-    for (size_t i = 0; i < c->to->stream_count; i++) {
-        lines[i].closed_to = d->watermark;
-        lines[i].floor = floor_find(e, c->to->streams[i].name, d);
-    }
+    c->streams = mem_zero(c->to->stream_count + e->stream_count, sizeof(struct stream *));
+    for (size_t i = 0; i < c->to->stream_count; i++)
+        begin_stream(e, c, i);
+    c->count = c->to->stream_count;
+    for (size_t i = c->from->stream_count; i < e->stream_count; i++)
+        c->streams[c->count++] = e->streams[i];
     for (size_t i = 0; i < c->from->stream_count; i++) {
-        if (c->ends[i])
-            free(d->lines[i].buckets);
-        else
-            lines[c->goes_on[i]] = d->lines[i];
+        if (!becomes_old(e, c, i))
+            continue;
+        if (!c->old)
+            c->old = mem_zero(1, sizeof *c->old);
+        c->streams[c->count++] = e->streams[i];
+    }
+    for (size_t i = c->to->stream_count; i < c->count; i++)
+        stop_triggers(c->streams[i], c->to);
+}
+
+/* ---- lines of the devices ---- */
+
+/* The latest end of a window that any other version of this name holds on to. */
+static int64_t latest_until(const struct change *c, const struct timeline *lines, const char *name)
+{
+    int64_t until = BEFORE;
+    for (size_t i = c->to->stream_count; i < c->count; i++) {
+        if (strcmp(c->streams[i]->app->name, name) == 0 && lines[i].until > until)
+            until = lines[i].until;
+    }
+    return until;
+}
+
+/* A stream that begins opens what has not ended and no other version has. */
+static struct timeline line_begun(const struct engine *e, const struct change *c, const struct device *d,
+                                  const struct timeline *lines, size_t place)
+{
+    const struct stream *s = c->streams[place], *before = predecessor(e, c, place);
+    int64_t until = latest_until(c, lines, s->app->name), begin = before ? d->lines[before->index].begin : BEFORE;
+    struct timeline line = {
+        .closed_to = d->watermark, .ended = d->watermark, .begin = until > begin ? until : begin, .until = NEVER};
+    line.floor = floor_made(s, line.ended, line.begin);
+    return line;
+}
+
+static void move_line(const struct engine *e, const struct change *c, const struct device *d, struct timeline *lines,
+                      size_t i)
+{
+    struct timeline *line = &d->lines[i];
+    if (i >= c->from->stream_count) {
+        lines[c->to->stream_count + i - c->from->stream_count] = *line;
+    } else if (c->goes_on[i] != NO_STREAM) {
+        lines[c->goes_on[i]] = *line;
+    } else if (!becomes_old(e, c, i)) {
+        free(line->buckets);
+    } else {
+        size_t at = c->to->stream_count;
+        while (c->streams[at] != e->streams[i])
+            at++;
+        lines[at] = *line;
+        lines[at].until = last_kept_end(e->streams[i], line);
+    }
+}
+
+static void move_device(const struct engine *e, const struct change *c, struct device *d)
+{
+    struct timeline *lines = mem_zero(c->count, sizeof *lines);
+    for (size_t i = 0; i < e->stream_count; i++)
+        move_line(e, c, d, lines, i);
+    for (size_t i = 0; i < c->to->stream_count; i++) {
+        const struct stream *before = predecessor(e, c, i);
+        if (!before || c->goes_on[before->index] != i)
+            lines[i] = line_begun(e, c, d, lines, i);
     }
     free(d->lines);
     d->lines = lines;
+}
+
+/* ---- the app ---- */
+
+static void keep_old(struct engine *e, const struct change *c)
+{
+    c->old->app = c->from;
+    c->old->version = e->version;
+    c->old->decoder = e->decoder;
+    e->olds = mem_resize(e->olds, e->old_count + 1, sizeof(struct old_version *));
+    e->olds[e->old_count++] = c->old;
+}
+
+static void swap_app(struct engine *e, const struct change *c, uint32_t version)
+{
+    if (c->old) {
+        keep_old(e, c);
+    } else {
+        decoder_free(&e->decoder);
+        app_free(&e->app);
+    }
+    e->app = c->to;
+    e->version = version;
+    decoder_init(&e->decoder, e->app);
+}
+
+static void change_app(struct engine *e, struct change *c, uint32_t version)
+{
+    struct device *d;
+    list_streams(e, c);
+    for (size_t at = 0; (d = table_next(&e->devices, &at));)
+        move_device(e, c, d);
+    for (size_t i = 0; i < c->from->stream_count; i++) {
+        if (becomes_old(e, c, i))
+            e->streams[i]->old = c->old;
+        else
+            stream_free(e->streams[i]);
+    }
+    free(e->streams);
+    e->streams = c->streams;
+    e->stream_count = c->count;
+    swap_app(e, c, version);
+    streams_arrange(e);
+    memories_arrange(e);
+    producers_trim(e, (size_t)e->app->limits.producers);
+    free(c->goes_on);
+}
+
+/* ---- other devices ---- */
+
+/* Where the streams of the new app begin on all devices: as no time of any goes on, all windows there were have ended.
+ */
+static void end_for_all(struct engine *e)
+{
+    struct device *d;
+    for (size_t at = 0; (d = table_next(&e->devices, &at));) {
+        for (size_t i = 0; i < e->stream_count; i++) {
+            size_t shown = e->streams[i]->shown;
+            if (shown == NO_STREAM)
+                continue;
+            struct stream *s = e->streams[shown];
+            int64_t last = last_kept_end(e->streams[i], &d->lines[i]), begin = d->lines[i].begin;
+            last = last > begin ? last : begin;
+            s->begin = last > s->begin ? last : s->begin;
+            s->ended = d->watermark > s->ended ? d->watermark : s->ended;
+        }
+    }
 }
 
 static void drop_devices(struct engine *e)
@@ -238,40 +277,39 @@ static void drop_devices(struct engine *e)
     devices_free_lines(e);
     for (size_t i = 0; i < count; i++) {
         table_remove(&e->devices, &devices[i]->ident);
-        slab_free(&e->slab, devices[i], sizeof *devices[i] + devices[i]->ident.len);
+        slab_free(&e->slab, devices[i], device_size(devices[i]));
     }
     free(devices);
     e->only = NULL;
 }
 
-static void move_state(struct engine *e, const struct change *c)
+static void drop_streams(struct engine *e)
 {
-    struct stream *streams = streams_new(c->to);
-    struct device *d;
-    for (size_t i = 0; i < c->to->stream_count; i++)
-        streams[i].floor = floor_find(e, c->to->streams[i].name, NULL);
-    for (size_t i = 0; i < c->from->stream_count; i++) {
-        if (!c->ends[i])
-            move_stream(e, c, &e->streams[i], &streams[c->goes_on[i]]);
-    }
-    if (!c->same_devices)
-        drop_devices(e);
-    for (size_t at = 0; (d = table_next(&e->devices, &at));)
-        move_device(e, c, d);
-    streams_free(e->streams, c->from->stream_count);
-    e->streams = streams;
+    for (size_t i = 0; i < e->stream_count; i++)
+        stream_drop(e, e->streams[i]);
+    olds_sweep(e);
 }
 
-static void swap_app(struct engine *e, struct app *app, uint32_t version)
+static bool always(const struct engine *e, const struct cooldown *c)
 {
-    decoder_free(&e->decoder);
-    free(e->values);
-    app_free(&e->app);
-    e->app = app;
-    e->version = version;
-    decoder_init(&e->decoder, app);
-    e->values = streams_values(app);
+    (void)e;
+    (void)c;
+    return true;
 }
+
+static void end_devices(struct engine *e)
+{
+    bool *ended = mem_alloc(e->stream_count * sizeof *ended);
+    memset(ended, true, e->stream_count * sizeof *ended);
+    streams_close(e, ended);
+    free(ended);
+    end_for_all(e);
+    drop_streams(e);
+    cooldowns_forget(e, always);
+    drop_devices(e);
+}
+
+/* ---- watermarks ---- */
 
 /* With one watermark instead of many, it goes on from the highest time of all. */
 static void begin_only(struct engine *e)
@@ -296,47 +334,54 @@ static void move_watermarks(struct engine *e)
     free(devices);
 }
 
+static void make_room(struct engine *e, const struct change *c)
+{
+    bool one_more = false;
+    for (size_t i = 0; i < c->from->stream_count; i++)
+        one_more = one_more || becomes_old(e, c, i);
+    if (one_more && e->old_count == OLD_VERSIONS_MAX)
+        olds_end_first(e);
+}
+
 void version_begin(struct engine *e, struct app *app, uint32_t version)
 {
     struct change c;
-    size_t cooldown_count;
     held_reject(e);
+    if (!app_devices_same(e->app, app))
+        end_devices(e);
     compare(&c, e->app, app);
-    end_streams(e, &c);
-    struct kept_cooldown *cooldowns = take_cooldowns(e, &c, &cooldown_count);
-    move_state(e, &c);
-    swap_app(e, app, version);
-    put_cooldowns(e, cooldowns, cooldown_count);
-    producers_trim(e, (size_t)app->limits.producers);
+    make_room(e, &c);
+    change_app(e, &c, version);
     move_watermarks(e);
-    free(c.goes_on);
-    free(c.ends);
 }
 
 /* ---- rewinds ---- */
 
-static void forget_floors(struct engine *e)
+/* Only what goes on keeps its windows, and no windows are another version's any more. */
+static void forget_others(struct engine *e, const struct change *c)
 {
-    struct floor *f;
     struct device *d;
-    for (size_t at = 0; (f = table_next(&e->floors, &at));)
-        slab_free(&e->slab, f, sizeof *f + f->ident.len);
-    table_free(&e->floors);
-    for (size_t i = 0; i < e->app->stream_count; i++) {
-        e->streams[i].floor = BEFORE;
+    for (size_t i = 0; i < e->stream_count; i++) {
+        struct stream *s = e->streams[i];
+        s->ended = s->begin = s->floor = BEFORE;
+        s->closed = 0;
+        if (s->old || c->goes_on[i] == NO_STREAM)
+            stream_drop(e, s);
         for (size_t at = 0; (d = table_next(&e->devices, &at));)
-            d->lines[i].floor = BEFORE;
+            d->lines[i].ended = d->lines[i].begin = d->lines[i].floor = BEFORE;
     }
+    olds_sweep(e);
 }
 
-static void number_anew(struct engine *e, uint64_t generation, int64_t from)
+/* A stream that begins with a rewind may open any window that is not gone. */
+static void open_all(struct engine *e)
 {
-    e->generation = generation;
-    e->from = from;
-    e->result_number = e->dead_number = 0;
-    e->counters = (struct engine_counters){0};
-    for (size_t i = 0; i < e->app->stream_count; i++)
-        e->streams[i].closed = 0;
+    struct device *d;
+    for (size_t at = 0; (d = table_next(&e->devices, &at));) {
+        for (size_t i = 0; i < e->stream_count; i++)
+            d->lines[i].ended = d->lines[i].floor = BEFORE;
+        device_refresh(e, d);
+    }
 }
 
 /* Nothing can be published here, so watermarks stay where they are; with another out_of_orderness the next event moves
@@ -344,23 +389,18 @@ static void number_anew(struct engine *e, uint64_t generation, int64_t from)
 void engine_rebase(struct engine *e, struct app *app, uint32_t version, uint64_t generation, int64_t from)
 {
     struct change c;
-    struct device *d;
-    size_t cooldown_count;
+    bool same = app_devices_same(e->app, app);
     compare(&c, e->app, app);
-    for (size_t i = 0; i < e->app->stream_count; i++) {
-        if (c.ends[i])
-            stream_drop(e, &e->streams[i]);
+    forget_others(e, &c);
+    if (!same) {
+        cooldowns_forget(e, always);
+        drop_devices(e);
     }
-    forget_floors(e);
-    struct kept_cooldown *cooldowns = take_cooldowns(e, &c, &cooldown_count);
-    move_state(e, &c);
-    swap_app(e, app, version);
-    put_cooldowns(e, cooldowns, cooldown_count);
-    producers_trim(e, (size_t)app->limits.producers);
+    change_app(e, &c, version);
     begin_only(e);
-    for (size_t at = 0; (d = table_next(&e->devices, &at));)
-        device_refresh(e, d);
-    number_anew(e, generation, from);
-    free(c.goes_on);
-    free(c.ends);
+    open_all(e);
+    e->generation = generation;
+    e->from = from;
+    e->result_number = e->dead_number = 0;
+    e->counters = (struct engine_counters){0};
 }

@@ -13,7 +13,7 @@ void device_note(const struct stream *s, struct device *d, int64_t pane_start)
     int64_t first = window_first_end(s->app, pane_start);
     if (line->closed_to != BEFORE && first <= line->closed_to)
         first = window_end_after(s->app, line->closed_to);
-    int64_t gone = window_last_end(s->app, pane_start) + s->app->lateness;
+    int64_t gone = last_end_of(s, line, pane_start) + s->app->lateness;
     d->next_close = first < d->next_close ? first : d->next_close;
     d->next_gone = gone < d->next_gone ? gone : d->next_gone;
 }
@@ -21,13 +21,13 @@ void device_note(const struct stream *s, struct device *d, int64_t pane_start)
 void device_refresh(struct engine *e, struct device *d)
 {
     d->next_close = d->next_gone = NEVER;
-    for (size_t i = 0; i < e->app->stream_count; i++) {
-        const struct stream *s = &e->streams[i];
+    for (size_t i = 0; i < e->stream_count; i++) {
+        const struct stream *s = e->streams[i];
         const struct timeline *line = timeline_of(s, d);
         if (!line->count)
             continue;
         int64_t close = next_open_end(s, line, line->closed_to, NEVER);
-        int64_t gone = window_last_end(s->app, line->buckets[line->first].start) + s->app->lateness;
+        int64_t gone = last_end_of(s, line, line->buckets[line->first].start) + s->app->lateness;
         d->next_close = close < d->next_close ? close : d->next_close;
         d->next_gone = gone < d->next_gone ? gone : d->next_gone;
     }
@@ -42,14 +42,14 @@ struct closing_scope {
 };
 
 struct next_close {
-    int64_t end;
-    size_t stream;
+    int64_t end;           /* NEVER: nothing closes */
+    struct stream *stream; /* NULL then */
 };
 
-static void earlier(struct next_close *best, int64_t end, size_t stream)
+static void earlier(struct next_close *best, int64_t end, struct stream *s)
 {
-    if (end < best->end || (end == best->end && end != NEVER && stream < best->stream))
-        *best = (struct next_close){end, stream};
+    if (end < best->end || (end == best->end && end != NEVER && s->rank < best->stream->rank))
+        *best = (struct next_close){end, s};
 }
 
 /* A correction whose window goes as time moves is due with what closes. */
@@ -63,21 +63,21 @@ static bool is_due(const struct closing_scope *scope, const struct dirty *d)
 
 static struct next_close find_next(struct engine *e, const struct closing_scope *scope)
 {
-    struct next_close best = {NEVER, 0};
+    struct next_close best = {NEVER, NULL};
     for (size_t i = 0; i < scope->count; i++) {
         const struct device *d = scope->devices[i];
         if (!scope->ended && d->next_close > d->target)
             continue;
-        for (size_t k = 0; k < e->app->stream_count; k++) {
+        for (size_t k = 0; k < e->stream_count; k++) {
             const struct timeline *line = &d->lines[k];
+            int64_t limit = scope->ended ? NEVER - 1 : d->target;
             if (line->count && (!scope->ended || scope->ended[k]))
-                earlier(&best,
-                        next_open_end(&e->streams[k], line, line->closed_to, scope->ended ? NEVER - 1 : d->target), k);
+                earlier(&best, next_open_end(e->streams[k], line, line->closed_to, limit), e->streams[k]);
         }
     }
     for (size_t i = 0; i < e->dirty_count; i++) {
         if (is_due(scope, &e->dirty[i]))
-            earlier(&best, e->dirty[i].record->end, e->dirty[i].stream->index);
+            earlier(&best, e->dirty[i].record->end, e->dirty[i].stream);
     }
     return best;
 }
@@ -87,7 +87,7 @@ static void collect_dirty(struct engine *e, const struct closing_scope *scope, s
     size_t kept = 0;
     for (size_t i = 0; i < e->dirty_count; i++) {
         struct dirty *d = &e->dirty[i];
-        if (d->stream->index == next.stream && d->record->end == next.end && is_due(scope, d))
+        if (d->stream == next.stream && d->record->end == next.end && is_due(scope, d))
             closing_add(e, d->key, d->record);
         else
             e->dirty[kept++] = *d;
@@ -97,13 +97,14 @@ static void collect_dirty(struct engine *e, const struct closing_scope *scope, s
 
 static void collect(struct engine *e, const struct closing_scope *scope, struct next_close next)
 {
-    struct stream *s = &e->streams[next.stream];
+    struct stream *s = next.stream;
     e->closing_count = 0;
     e->mark++;
     for (size_t i = 0; i < scope->count; i++) {
         struct device *d = scope->devices[i];
         struct timeline *line = timeline_of(s, d);
-        if (next.end <= line->closed_to || next.end <= floor_of(s, line) || (!scope->ended && next.end > d->target))
+        if (next.end <= line->closed_to || next.end <= floor_of(s, line) || next.end > line->until ||
+            (!scope->ended && next.end > d->target))
             continue;
         collect_open(e, s, line, next.end);
         line->closed_to = next.end;
@@ -119,9 +120,8 @@ static void close_windows(struct engine *e, const struct closing_scope *scope)
         if (next.end == NEVER)
             return;
         collect(e, scope, next);
-        struct stream *s = &e->streams[next.stream];
         for (size_t i = 0; i < e->closing_count; i++)
-            publish_window(e, s, e->closing[i].key, e->closing[i].record, next.end);
+            publish_window(e, next.stream, e->closing[i].key, e->closing[i].record, next.end);
     }
 }
 
@@ -129,11 +129,11 @@ static void close_windows(struct engine *e, const struct closing_scope *scope)
 
 static void drop_gone(struct engine *e, struct device *d)
 {
-    for (size_t i = 0; i < e->app->stream_count; i++) {
-        struct stream *s = &e->streams[i];
+    for (size_t i = 0; i < e->stream_count; i++) {
+        struct stream *s = e->streams[i];
         struct timeline *line = timeline_of(s, d);
         int64_t gone = gone_to(s, line, d->watermark);
-        while (line->count && window_last_end(s->app, line->buckets[line->first].start) <= gone)
+        while (line->count && last_end_of(s, line, line->buckets[line->first].start) <= gone)
             bucket_drop_first(e, s, line, gone);
     }
 }
@@ -141,7 +141,7 @@ static void drop_gone(struct engine *e, struct device *d)
 static void arrive(struct engine *e, struct device *d)
 {
     d->watermark = d->target;
-    for (size_t i = 0; i < e->app->stream_count; i++)
+    for (size_t i = 0; i < e->stream_count; i++)
         d->lines[i].closed_to = d->watermark;
     if (d->watermark >= d->next_gone)
         drop_gone(e, d);
@@ -192,7 +192,7 @@ static int by_end_stream_key(const void *a, const void *b)
     if (x->record->end != y->record->end)
         return x->record->end < y->record->end ? -1 : 1;
     if (x->stream != y->stream)
-        return x->stream->index < y->stream->index ? -1 : 1;
+        return x->stream->rank < y->stream->rank ? -1 : 1;
     return ident_compare(&x->key->ident, &y->key->ident);
 }
 
@@ -203,104 +203,4 @@ void publish_corrections(struct engine *e)
     for (size_t i = 0; i < e->dirty_count; i++)
         publish_window(e, e->dirty[i].stream, e->dirty[i].key, e->dirty[i].record, e->dirty[i].record->end);
     e->dirty_count = 0;
-}
-
-/* ---- time set back ---- */
-
-/* A window that has closed and is kept stays closed although the watermark falls below its end. */
-static void keep_closed(struct engine *e, struct stream *s, struct key_row *key, int64_t gone, int64_t closed)
-{
-    for (struct pane *p = key->panes; p; p = p->next_in_key) {
-        int64_t end = window_first_end(s->app, p->start), last = window_last_end(s->app, p->start);
-        if (gone != BEFORE && end <= gone)
-            end = window_end_after(s->app, gone);
-        for (; end <= last && end <= closed; end += s->app->every) {
-            if (p->bound >= end)
-                continue;
-            struct window_record *r = record_find(key, end);
-            r = r ? r : record_new(e, s, key, end);
-            s->closed_records += !r->closed;
-            r->closed = true;
-        }
-    }
-}
-
-/* A window that is gone begins anew: what was counted before is not in it. */
-static void bind_panes(const struct stream *s, struct key_row *key, int64_t gone)
-{
-    for (struct pane *p = key->panes; p; p = p->next_in_key) {
-        if (gone >= window_first_end(s->app, p->start) && gone > p->bound)
-            p->bound = gone;
-    }
-}
-
-static void fall_key(struct engine *e, struct stream *s, struct key_row *key, int64_t gone)
-{
-    records_prune(e, s, key, gone);
-    if (key->device->target < key->device->watermark)
-        keep_closed(e, s, key, gone, key->device->watermark);
-    bind_panes(s, key, gone);
-}
-
-/* Both the watermark and what versions ended fall to `to`, if they are above. */
-static void fall_stream(struct engine *e, struct stream *s, struct device *d, int64_t to)
-{
-    struct timeline *line = timeline_of(s, d);
-    if (d->target == d->watermark && floor_of(s, line) <= to)
-        return;
-    e->mark++;
-    for (uint32_t b = line->first; b < line->first + line->count; b++) {
-        for (struct pane *p = line->buckets[b].panes; p; p = p->next_in_bucket) {
-            if (p->key->mark == e->mark)
-                continue;
-            p->key->mark = e->mark;
-            fall_key(e, s, p->key, gone_to(s, line, d->watermark));
-        }
-    }
-}
-
-static bool device_falls(const struct engine *e, const struct cooldown *c)
-{
-    (void)e;
-    return c->device->target < c->device->watermark;
-}
-
-static int64_t lower(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static void fall_device(struct engine *e, struct device *d, int64_t highest)
-{
-    int64_t w = highest - e->app->time.out_of_orderness;
-    for (size_t i = 0; i < e->app->stream_count; i++)
-        fall_stream(e, &e->streams[i], d, w);
-    d->highest = lower(d->highest, highest);
-    d->highest_event = lower(d->highest_event, highest);
-    d->watermark = d->target;
-    for (size_t i = 0; i < e->app->stream_count; i++) {
-        d->lines[i].closed_to = d->watermark;
-        d->lines[i].floor = lower(d->lines[i].floor, w);
-    }
-}
-
-void watermarks_fall(struct engine *e, int64_t highest)
-{
-    int64_t w = highest - e->app->time.out_of_orderness;
-    size_t count;
-    struct device **devices = devices_all(e, &count);
-    struct floor *f;
-    for (size_t i = 0; i < count; i++)
-        devices[i]->target = lower(devices[i]->watermark, w);
-    cooldowns_forget(e, device_falls);
-    for (size_t i = 0; i < count; i++)
-        fall_device(e, devices[i], highest);
-    for (size_t at = 0; (f = table_next(&e->floors, &at));)
-        f->end = lower(f->end, w);
-    for (size_t i = 0; i < e->app->stream_count; i++)
-        e->streams[i].floor = lower(e->streams[i].floor, w);
-    e->highest = lower(e->highest, highest);
-    for (size_t i = 0; i < count; i++)
-        device_refresh(e, devices[i]);
-    free(devices);
 }

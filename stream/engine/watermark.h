@@ -30,8 +30,4 @@ void watermarks_fall(struct engine *e, int64_t highest);
 void device_note(const struct stream *s, struct device *d, int64_t pane_start);
 void device_refresh(struct engine *e, struct device *d);
 
-void floor_raise(struct engine *e, const char *stream, const struct device *d, int64_t end); /* d NULL: all devices */
-void floor_put(struct engine *e, const char *ident, size_t len, int64_t end); /* raises it; ident as in struct floor */
-int64_t floor_find(const struct engine *e, const char *stream, const struct device *d); /* BEFORE if none */
-
 #endif

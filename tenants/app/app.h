@@ -147,9 +147,12 @@ void app_diags_json(const struct app_diags *diags, const char *file, struct buf 
 
 /* The name a tenant may have: [a-z][a-z0-9-]{0,47}. */
 bool app_tenant_name_ok(const char *name, size_t len);
-/* A stream may keep its open windows from `a` to `b`: same name, fields used, where, key, window, select (design,
- * "Time" rule 12). */
+/* A stream may keep its open windows from `a` to `b`: same name, fields used, where, key, window, select, and the limit
+ * of distinct() if it uses that. */
 bool app_stream_same(const struct app *a, const struct app_stream *sa, const struct app *b,
                      const struct app_stream *sb);
+/* `a` and `b` have the same watermark_per, over fields that are read in the same way: a device of one is one of the
+ * other. */
+bool app_devices_same(const struct app *a, const struct app *b);
 
 #endif

@@ -67,11 +67,30 @@ static bool same_columns(const struct app_query *x, const struct app_query *y)
     return true;
 }
 
+static bool uses_distinct(const struct app_query *q)
+{
+    for (size_t i = 0; i < q->agg_count; i++)
+        if (q->aggs[i].kind == AGG_DISTINCT)
+            return true;
+    return false;
+}
+
 bool app_stream_same(const struct app *a, const struct app_stream *sa, const struct app *b, const struct app_stream *sb)
 {
     const struct pair apps = {a, b};
     const struct app_query *x = &sa->query, *y = &sb->query;
     return same_text(sa->name, sb->name) && sa->size == sb->size && sa->every == sb->every &&
            sa->lateness == sb->lateness && same_expr(&apps, x->where, y->where) && same_keys(&apps, x, y) &&
-           same_aggregates(&apps, x, y) && same_columns(x, y);
+           same_aggregates(&apps, x, y) && same_columns(x, y) &&
+           (!uses_distinct(x) || a->limits.distinct == b->limits.distinct);
+}
+
+bool app_devices_same(const struct app *a, const struct app *b)
+{
+    if (a->watermark_per_count != b->watermark_per_count)
+        return false;
+    for (size_t i = 0; i < a->watermark_per_count; i++)
+        if (!same_field(&a->fields[a->watermark_per[i]], &b->fields[b->watermark_per[i]]))
+            return false;
+    return true;
 }

@@ -218,9 +218,18 @@ def json_kind(kind, value):
     return value
 
 
+def fields(app, value):
+    """{field: value}, whatever the time is."""
+    return fields_by(app, lambda path: lookup(value, path), json_kind)
+
+
+def fields_by(app, get, kind_of):
+    return {f.name: decode_field(f, kind_of(f.type, get(f.path))) for f in app.fields}
+
+
 def decode_by(app, get, kind_of):
     t = decode_time(app, kind_of('time', get(app.time_path)))
-    return t, {f.name: decode_field(f, kind_of(f.type, get(f.path))) for f in app.fields}
+    return t, fields_by(app, get, kind_of)
 
 
 def decode_time(app, value):
@@ -284,11 +293,20 @@ def split_csv_line(line):
 
 def decode_csv(app, header, line):
     """"Producers of CSV have a header row; cells are converted by the field's type, an empty cell is null"."""
+    row = csv_row(header, line)
+    return decode_by(app, lambda path: row.get(path) or None, lambda kind, cell: csv_kind(app, kind, cell))
+
+
+def csv_row(header, line):
     cells = split_csv_line(line)
     if cells is NotJson or len(cells) != len(header):
         raise Refused('not-csv', 'cells')
-    row = dict(zip(header, cells))
-    return decode_by(app, lambda path: row.get(path) or None, lambda kind, cell: csv_kind(app, kind, cell))
+    return dict(zip(header, cells))
+
+
+def csv_fields(app, header, line):
+    row = csv_row(header, line)
+    return fields_by(app, lambda path: row.get(path) or None, lambda kind, cell: csv_kind(app, kind, cell))
 
 
 def csv_kind(app, kind, cell):

@@ -18,7 +18,8 @@ from decode import NotJson, Refused
 WINDOW_OF_SEQUENCES = 1024
 HELD_MESSAGES = 10
 HELD_EVENTS = 1000
-EVERY_DEVICE = 'every device'
+OLD_VERSIONS = 16
+ALWAYS, NEVER = -(1 << 70), 1 << 70    # before and after all times
 
 
 @dataclass
@@ -33,6 +34,23 @@ class Message:
 
 
 @dataclass
+class Source:
+    """One value, or one line of CSV, that versions of the app read, each in its way."""
+    value: object
+    csv_header: list = None
+
+    def decode(self, app):
+        if self.csv_header is None:
+            return decode.decode(app, self.value)
+        return decode.decode_csv(app, self.csv_header, self.value)
+
+    def fields(self, app):
+        if self.csv_header is None:
+            return decode.fields(app, self.value)
+        return decode.csv_fields(app, self.csv_header, self.value)
+
+
+@dataclass
 class Event:
     t: int
     fields: dict
@@ -40,6 +58,7 @@ class Event:
     offset: int
     index: int
     raw: bytes
+    source: object = None              # what other versions read, too
 
 
 @dataclass
@@ -72,11 +91,41 @@ class Window:
     device: tuple
     start: int
     end: int
+    version: object                    # whose window it is
     closed: bool = False
     revision: int = 0                  # number of late events in it
     changed: bool = False              # counted a late event since it was last published
     events: list = field(default_factory=list)
     fired: set = field(default_factory=set)
+
+
+@dataclass
+class Reach:
+    """Which windows are one version's of one stream on one device."""
+    ended: int = ALWAYS                # those that end after this,
+    begin: int = ALWAYS                # that start at or after this,
+    until: int = NEVER                 # and end by then at the latest
+
+    def holds(self, start, end):
+        return end > self.ended and start >= self.begin and end <= self.until
+
+
+class Version:
+    """A version of the app, in force or not."""
+
+    def __init__(self, number, app):
+        self.number, self.app = number, app
+        self.reaches = {}              # (stream, device) -> Reach
+        self.on_all = {}               # stream -> Reach on all devices
+        self.in_force = True
+        self.stopped = set()           # triggers that a later version has no more
+
+    def reach(self, stream, device):
+        return self.reaches.setdefault((stream, device), Reach(until=NEVER if self.in_force else ALWAYS))
+
+    def owns(self, stream, device, start, end):
+        return (self.reach(stream, device).holds(start, end)
+                and self.on_all.get(stream, Reach()).holds(start, end))
 
 
 @dataclass
@@ -108,22 +157,25 @@ class BadControl(ValueError):
 
 class Engine:
     def __init__(self, app_text, generation=1):
-        self.app = load_app(app_text)
-        self.version = 1                       # 12: "A log begins under version 1"
+        self.version = Version(1, load_app(app_text))     # 12: "A log begins under version 1"
+        self.old = []                          # versions that still have windows, oldest first
         self.generation = generation
         self.producers = OrderedDict()         # name -> Producer, longest unheard of first
         self.last_offset = None                # of the last message that is no tick
         self.last_control_offset = None        # of the last believed control that is no tick
         self.highest = None                    # highest t of all events (7: "`ahead` stays common")
         self.clocks = {}                       # device -> Clock
-        self.windows = {}                      # (stream, key, start) -> Window
-        self.floors = {}                       # stream -> {device: ended by a version up to here}
+        self.windows = {}                      # (version, stream, key, start) -> Window
         self.held = []                         # events held back as ahead
-        self.cooldowns = {}                    # (trigger, key) -> (highest end at which it fired, device)
+        self.cooldowns = {}                    # (trigger, cooldown, key, device) -> highest end at which it fired
         self.number = 0                        # of the last result
         self.counts = {'repeat': 0, 'filtered': 0, 'counted': 0}
         self.out = []
         self.decided_ticks = []                # for tests: (offset, did it count)
+
+    @property
+    def app(self):
+        return self.version.app
 
     # ------------------------------------------------------------ messages
 
@@ -138,6 +190,7 @@ class Engine:
         else:
             self.event_message(message)
         self.publish_corrections()
+        self.forget_versions()
         if kind != 'belltower.tick':
             self.last_offset = message.offset
         return self.out
@@ -177,27 +230,26 @@ class Engine:
     def csv_line(self, message):
         if not message.body.strip():
             return
-        self.one_event(message.offset, 0, message.body,
-                       lambda: decode.decode_csv(self.app, message.csv_header, message.body))
+        self.one_event(message.offset, 0, message.body, Source(message.body, message.csv_header))
 
     def value(self, offset, index, raw, value):
         if value is NotJson:
             self.dead('not-json', offset, index, raw)
         else:
-            self.one_event(offset, index, raw, lambda: decode.decode(self.app, value))
+            self.one_event(offset, index, raw, Source(value))
 
-    def one_event(self, offset, index, raw, decoded):
+    def one_event(self, offset, index, raw, source):
         if len(raw) > self.app.limits['event']:
             self.dead('too-large', offset, index, raw)
             return
         try:
-            t, fields = decoded()
+            t, fields = source.decode(self.app)
         except Refused as refused:
             self.dead(refused.reason, offset, index, raw)
             return
         device = tuple(fields[name] for name in self.app.watermark_per)
         self.clocks.setdefault(device, Clock()).last_offset = offset
-        self.judge_ahead(Event(t, fields, device, offset, index, raw))
+        self.judge_ahead(Event(t, fields, device, offset, index, raw, source))
 
     # ------------------------------------------------------------ events
 
@@ -238,78 +290,110 @@ class Engine:
         self.clocks.setdefault(device, Clock()).see(t, self.app.out_of_orderness)
 
     def count(self, event):
-        """5: "Each stream judges alone"."""
-        accepting = [s for s in self.app.streams
-                     if s.where is None or expr.evaluate(s.where, event.fields) is True]
-        verdicts = [self.count_in(stream, event) for stream in accepting]
-        if not accepting:
+        """5: "Each stream judges alone"; for each name the one version whose window holds the event."""
+        verdicts, judged = [], set()
+        for version in self.old:
+            for stream in version.app.streams:
+                if self.windows_left(version, stream, event) and self.can_read(version, event):
+                    judged.add(stream.name)
+                    verdicts.append(self.judge(version, stream, event, event.source.fields(version.app)))
+        verdicts += [self.judge(self.version, stream, event, event.fields)
+                     for stream in self.app.streams if stream.name not in judged]
+        verdicts = [v for v in verdicts if v != 'rejected']
+        if not verdicts:
             self.counts['filtered'] += 1       # 3: "counted as filtered, never as late"
         elif 'counted' in verdicts:
             self.counts['counted'] += 1
-        if accepting and all(v == 'late' for v in verdicts):
+        if verdicts and all(v == 'late' for v in verdicts):
             self.dead_event('late', event)
         if 'too-many-keys' in verdicts:        # "and also, once"
             self.dead_event('too-many-keys', event)
 
-    def count_in(self, stream, event):
+    @staticmethod
+    def can_read(version, event):
+        try:
+            event.source.fields(version.app)
+            return True
+        except Refused:
+            return False
+
+    def judge(self, version, stream, event, fields):
+        if stream.where is not None and expr.evaluate(stream.where, fields) is not True:
+            return 'rejected'
+        return self.count_in(version, stream, event, fields)
+
+    def windows_left(self, version, stream, event):
+        """Starts of the windows of the event that are this version's and not gone."""
+        return [s for s in stream.windows_of(event.t)
+                if not self.is_gone(version, stream, event.device, s, s + stream.size)]
+
+    def count_in(self, version, stream, event, fields):
         clock = self.clocks[event.device]
-        starts = [s for s in stream.windows_of(event.t)
-                  if not self.is_gone(stream, event.device, s + stream.size)]
+        starts = self.windows_left(version, stream, event)
         if not starts:
             return 'late'
-        key = tuple(event.fields[name] for name in stream.key)
-        if self.is_one_key_more(stream, key):
+        key = tuple(fields[name] for name in stream.key)
+        if self.is_one_key_more(version, stream, key):
             return 'too-many-keys'
         for start in starts:
-            window = self.windows.get((stream.name, key, start))
+            place = version.number, stream.name, key, start
+            window = self.windows.get(place)
             if window is None:
                 end = start + stream.size
-                window = Window(stream.name, key, event.device, start, end, clock.has_passed(end))
-                self.windows[stream.name, key, start] = window
-            window.events.append(event)
+                window = Window(stream.name, key, event.device, start, end, version, clock.has_passed(end))
+                self.windows[place] = window
+            window.events.append((event.offset, fields))
             if window.closed:                  # "`revision` is the number of late events in that result"
                 window.revision += 1
                 window.changed = True
         return 'counted'
 
-    def is_one_key_more(self, stream, key):
+    def windows_of(self, version, stream_name):
+        return [w for w in self.windows.values() if w.version is version and w.stream == stream_name]
+
+    def is_one_key_more(self, version, stream, key):
         """D5: "A key counts while it has a window, open or kept for lateness"."""
-        keys = {w.key for w in self.windows.values() if w.stream == stream.name}
+        keys = {w.key for w in self.windows_of(version, stream.name)}
         return key not in keys and len(keys) >= self.app.limits['keys']
 
-    def is_gone(self, stream, device, end):
-        """5: W has reached end + allowed_lateness; 12: or a version closed it."""
+    def is_gone(self, version, stream, device, start, end):
+        """5: W has reached end + allowed_lateness; or it is another version's."""
         return (self.clocks[device].has_passed(end + stream.lateness)
-                or end <= self.floor(stream.name, device))
-
-    def floor(self, stream_name, device):
-        floors = self.floors.get(stream_name, {})
-        return max(floors.get(device, -1 << 70), floors.get(EVERY_DEVICE, -1 << 70))
+                or not version.owns(stream.name, device, start, end))
 
     # ------------------------------------------------------------ closing and publishing
 
     def order(self, window):
-        """4: "by window end, then stream (as in the app), then key"."""
-        return window.end, self.app.index_of(window.stream), values.order_of_key(window.key)
+        """4: "by window end, then stream (as in the app), then key"; older versions of a stream before newer ones,
+        streams that were removed last, as their versions had them."""
+        if self.app.stream(window.stream):
+            stream = 0, self.app.index_of(window.stream), window.version.number
+        else:
+            stream = 1, window.version.number, window.version.app.index_of(window.stream)
+        return window.end, stream, values.order_of_key(window.key)
 
     def close_windows(self):
         """Closes what W has reached; publishes corrections of what goes; forgets what is gone."""
         due, gone = [], []
         for window in self.windows.values():
-            going = self.is_gone(self.app.stream(window.stream), window.device, window.end)
+            stream = window.version.app.stream(window.stream)
+            going = self.is_gone(window.version, stream, window.device, window.start, window.end)
             closing = not window.closed and self.clocks[window.device].has_passed(window.end)
             if closing or (going and window.changed):
                 due.append(window)
             if going:
                 gone.append(window)
-        for window in sorted(due, key=self.order):
+        self.close(due)
+        self.forget_windows(gone)
+
+    def close(self, windows):
+        for window in sorted(windows, key=self.order):
             window.closed = True
             self.publish(window)
-        self.forget_windows(gone)
 
     def forget_windows(self, windows):
         for window in windows:
-            del self.windows[window.stream, window.key, window.start]
+            del self.windows[window.version.number, window.stream, window.key, window.start]
 
     def publish_corrections(self):
         """5: "the corrected result is published once more after each message that changed it"."""
@@ -317,18 +401,19 @@ class Engine:
             self.publish(window)
 
     def publish(self, window):
-        stream = self.app.stream(window.stream)
+        app = window.version.app
+        stream = app.stream(window.stream)
         window.changed = False
         columns = dict(zip(stream.key, window.key))
         for name, node in stream.select:
             columns[name] = expr.evaluate(node, {}, lambda call: expr.aggregate_value(
-                call, [e.fields for e in window.events], self.app.limits['distinct']))
+                call, [fields for _, fields in window.events], app.limits['distinct']))
         body = dict(columns)
         body.update(tenant_id=self.app.tenant, stream=stream.name,
                     window_start=values.format_time(window.start),
                     window_end=values.format_time(window.end), revision=window.revision)
         self.number += 1
-        fired = [t for t in self.app.triggers if t.on == stream.name and self.fires(t, window, columns)]
+        fired = [t for t in app.triggers if t.on == stream.name and self.fires(t, window, columns)]
         key_hash = values.key_hash(window.key)
         for trigger in fired:                  # triggers before the result that fired them
             self.out.append({
@@ -338,21 +423,21 @@ class Engine:
         self.out.append({
             'kind': 'result', 'message_id': '%s:%s:%d:%d.%d' % (
                 stream.name, key_hash, window.start, self.generation, window.revision),
-            'number': self.number, 'first_offset': min(e.offset for e in window.events),
-            'last_offset': max(e.offset for e in window.events), 'fired': [t.name for t in fired], 'body': body})
+            'number': self.number, 'first_offset': min(offset for offset, _ in window.events),
+            'last_offset': max(offset for offset, _ in window.events), 'fired': [t.name for t in fired], 'body': body})
 
     def fires(self, trigger, window, columns):
         """9: "at most once per (trigger, key, window), and with `cooldown` > 0 not for a window end below
         (the highest end at which it fired for that key) + cooldown"."""
-        if expr.evaluate(trigger.when, columns) is not True or trigger.name in window.fired:
+        if (trigger.name in window.version.stopped or trigger.name in window.fired
+                or expr.evaluate(trigger.when, columns) is not True):
             return False
-        memory = trigger.name, window.key
-        highest = self.cooldowns[memory][0] if memory in self.cooldowns else None
-        if trigger.cooldown > 0 and highest is not None and window.end < highest + trigger.cooldown:
+        memory = trigger.name, trigger.cooldown, window.key, window.device
+        highest = self.cooldowns.get(memory, ALWAYS)
+        if trigger.cooldown > 0 and window.end < highest + trigger.cooldown:
             return False
         window.fired.add(trigger.name)
-        highest = window.end if highest is None else max(highest, window.end)
-        self.cooldowns[memory] = highest, window.device
+        self.cooldowns[memory] = max(highest, window.end)
         return True
 
     # ------------------------------------------------------------ dead letters
@@ -481,14 +566,36 @@ class Engine:
                 clock.highest = min(clock.highest, highest)
             if clock.watermark is not None and clock.watermark > limit:
                 clock.watermark = limit
-                self.forget_cooldowns(lambda trigger, of_device: of_device == device)
-        for floors in self.floors.values():
-            for device in floors:
-                floors[device] = min(floors[device], limit)
+                self.forget_cooldowns(lambda trigger, cooldown, of_device: of_device == device)
+            self.older_versions_fall(device, highest)
+            for version in self.old + [self.version]:
+                self.reaches_fall(version, device, limit)
+        for version in self.old + [self.version]:
+            for reach in version.on_all.values():
+                reach.ended, reach.begin = min(reach.ended, limit), min(reach.begin, limit)
+
+    def older_versions_fall(self, device, highest):
+        """An older version keeps the windows that start up to T; the rest is of a time that never was."""
+        for version in self.old:
+            for stream in version.app.streams:
+                here = [w for w in self.windows_of(version, stream.name) if w.device == device]
+                version.reach(stream.name, device).until = max((w.end for w in here if w.start <= highest),
+                                                               default=ALWAYS)
+                self.forget_windows([w for w in here if w.start > highest])
+
+    def reaches_fall(self, version, device, limit):
+        """What versions set falls as W does, but not below what older versions still have."""
+        for stream in version.app.streams:
+            reach = version.reach(stream.name, device)
+            reach.ended = min(reach.ended, limit)
+            if reach.begin > limit:
+                older = [v.reach(stream.name, device).until for v in self.old
+                         if v is not version and v.number < version.number and v.app.stream(stream.name)]
+                reach.begin = min(reach.begin, max([limit] + older))
 
     def forget_cooldowns(self, which):
-        self.cooldowns = {(trigger, key): (end, device) for (trigger, key), (end, device)
-                          in self.cooldowns.items() if not which(trigger, device)}
+        self.cooldowns = {memory: end for memory, end in self.cooldowns.items()
+                          if not which(memory[0], memory[1], memory[3])}
 
     # -- rewinds
 
@@ -503,7 +610,7 @@ class Engine:
     def new_version(self, body):
         """12: "a later version takes effect at its control message (one not above the present is ignored)"."""
         version = self.int_in(body, 'version')
-        if version <= self.version:
+        if version <= self.version.number:
             return
         text = body.get('app')
         if not isinstance(text, str) or isinstance(text, values.Number):
@@ -515,56 +622,119 @@ class Engine:
         if new.tenant != self.app.tenant:
             raise BadControl('tenant')
         self.drop_held()
-        going_on = self.streams_going_on(new)
-        self.end_streams([s for s in self.app.streams if s.name not in going_on])
-        self.take_app(new, going_on)
-        self.version = version
+        if not self.same_devices(new):
+            self.end_all(new)
+        going_on = {s.name for s in self.app.streams if new.stream(s.name) == s}
+        self.make_room(going_on)
+        self.take_app(Version(version, new), going_on)
+        self.begin_only_clock()
         for clock in self.clocks.values():
             if clock.highest is not None:
                 clock.advance_to(clock.highest - self.app.out_of_orderness)
         self.close_windows()
 
-    def streams_going_on(self, new):
-        """12: "Streams unchanged in name, fields used, `where`, key, window and select go on"."""
-        if new.watermark_per != self.app.watermark_per:
-            return set()
-        return {s.name for s in self.app.streams if new.stream(s.name) == s}
+    def same_devices(self, new):
+        old = {f.name: f for f in self.app.fields}
+        fields = {f.name: f for f in new.fields}
+        return (new.watermark_per == self.app.watermark_per
+                and all(old[name] == fields[name] for name in new.watermark_per))
 
-    def end_streams(self, streams):
-        """12: "For the others the message acts as an end tick, and an event for a window closed by it is `late`"."""
-        names = {s.name for s in streams}
-        ended = [w for w in self.windows.values() if w.stream in names]
-        for name in names:
-            floors = self.floors.setdefault(name, {})
-            reached = [(d, c.watermark) for d, c in self.clocks.items() if c.watermark is not None]
-            reached += [(w.device, w.end) for w in ended if w.stream == name]
-            for device, end in reached:
-                floors[device] = max(end, floors.get(device, end))
-        for window in sorted((w for w in ended if not w.closed), key=self.order):
-            window.closed = True
-            self.publish(window)
-        self.forget_windows(ended)
+    def replaced(self, going_on):
+        """Windows of the version in force that will be an older version's."""
+        return [w for w in self.windows.values() if w.version is self.version and w.stream not in going_on]
+
+    def make_room(self, going_on):
+        """At most 16 older versions are kept: the oldest one ends, its open windows are published at once."""
+        if len(self.old) == OLD_VERSIONS and self.replaced(going_on):
+            windows = [w for w in self.windows.values() if w.version is self.old[0]]
+            self.close([w for w in windows if not w.closed])
+            self.forget_windows(windows)
+            self.forget_versions()
 
     def take_app(self, new, going_on):
-        old, self.app = self.app, new
-        if new.watermark_per != old.watermark_per:
-            self.begin_clocks_anew()
-        before = {t.name: t for t in old.triggers}
-        alike = {t.name for t in new.triggers if t.name in before and t.on in going_on
-                 and t.on == before[t.name].on}
-        same_cooldown = {t.name for t in new.triggers if t.name in alike
-                         and t.cooldown == before[t.name].cooldown}
-        for window in self.windows.values():
-            window.fired &= alike
-        self.forget_cooldowns(lambda trigger, device: trigger not in same_cooldown)
+        """Streams unchanged go on with their windows; of the others the old version keeps them."""
+        old, replaced = self.version, self.replaced(going_on)
+        for stream in old.app.streams:
+            for device in self.clocks:
+                reach = old.reach(stream.name, device)
+                if stream.name in going_on:
+                    new.reaches[stream.name, device] = Reach(reach.ended, reach.begin)
+                else:
+                    reach.until = max((w.end for w in replaced if (w.stream, w.device) == (stream.name, device)),
+                                      default=ALWAYS)
+        old.in_force = False
+        self.version = new
+        if replaced:
+            self.old.append(old)
+        for stream in new.app.streams:
+            if stream.name in old.on_all:
+                new.on_all[stream.name] = Reach(**vars(old.on_all[stream.name]))
+            if stream.name not in going_on:
+                self.begin_stream(new, stream.name, old)
+        self.move_windows(old, new, going_on)
+        self.stop_triggers()
         self.forget_producers()
 
-    def begin_clocks_anew(self):
-        """Other devices than before: what was closed for one of them stays closed for all."""
-        self.floors = {name: {EVERY_DEVICE: max(floors.values())}
-                       for name, floors in self.floors.items() if floors}
-        self.clocks = {}
-        if not self.app.watermark_per and self.highest is not None:
+    def begin_stream(self, new, name, before):
+        """It opens windows that have not ended, and start when no older version of the name has any more."""
+        for device, clock in self.clocks.items():
+            older = [v.reach(name, device).until for v in self.old if v.app.stream(name)]
+            older += [before.reach(name, device).begin] if before.app.stream(name) else []
+            new.reaches[name, device] = Reach(ALWAYS if clock.watermark is None else clock.watermark,
+                                              max(older, default=ALWAYS))
+
+    def move_windows(self, old, new, going_on):
+        names = {t.name for t in new.app.triggers}
+        for place, window in list(self.windows.items()):
+            if window.version is old and window.stream in going_on:
+                del self.windows[place]
+                window.version = new
+                window.fired = {f for f in window.fired if f in names and self.trigger(f).on == window.stream}
+                self.windows[(new.number,) + place[1:]] = window
+
+    def trigger(self, name):
+        return next(t for t in self.app.triggers if t.name == name)
+
+    def stop_triggers(self):
+        """Older versions' triggers go on while the app has one of that name and job."""
+        present = {(t.name, t.run) for t in self.app.triggers}
+        for version in self.old:
+            version.stopped |= {t.name for t in version.app.triggers if (t.name, t.run) not in present}
+        living = {(t.name, t.cooldown) for t in self.app.triggers}
+        for version in self.old:
+            streams = {w.stream for w in self.windows.values() if w.version is version}
+            living |= {(t.name, t.cooldown) for t in version.app.triggers
+                       if t.name not in version.stopped and t.on in streams}
+        self.forget_cooldowns(lambda trigger, cooldown, device: (trigger, cooldown) not in living)
+
+    def forget_versions(self):
+        """They go when their last window is gone; a stream of theirs, too."""
+        self.old = [v for v in self.old if any(w.version is v for w in self.windows.values())]
+        for version in self.old:
+            for stream in version.app.streams:
+                if not self.windows_of(version, stream.name):
+                    for device in self.clocks:
+                        version.reach(stream.name, device).until = ALWAYS
+
+    # -- other devices than before: no stream goes on
+
+    def end_all(self, new):
+        """What had ended for one of the devices, or was open, has ended for all."""
+        self.close([w for w in self.windows.values() if not w.closed])
+        reaches = {}
+        for stream in self.app.streams:
+            here = [self.version.reach(stream.name, d) for d in self.clocks]
+            before = self.version.on_all.get(stream.name, Reach())
+            reaches[stream.name] = Reach(
+                max([before.ended] + [c.watermark for c in self.clocks.values() if c.watermark is not None]),
+                max([before.begin] + [r.begin for r in here] +
+                    [w.end for w in self.windows.values() if w.stream == stream.name]))
+        self.version.on_all = reaches
+        self.version.reaches = {}
+        self.windows, self.old, self.cooldowns, self.clocks = {}, [], {}, {}
+
+    def begin_only_clock(self):
+        if not self.app.watermark_per and self.highest is not None and not self.clocks:
             self.clocks[()] = Clock(self.highest)
 
 

@@ -281,16 +281,21 @@ class AppMaker:
             pick = r.random()
             index = r.randrange(len(app['streams']))
             stream = app['streams'][index]
-            if pick < 0.2:
+            if pick < 0.17:
                 stream['window'] = self.window()
-            elif pick < 0.3:
+            elif pick < 0.26:
                 stream['where'] = r.choice(['v > 2', 'm > 0', 'up'])
-            elif pick < 0.45:
+            elif pick < 0.36:
                 app['streams'][index] = self.stream(app, stream['name'])
-            elif pick < 0.55 and len(app['streams']) < 4:
+            elif pick < 0.44 and len(app['streams']) < 4:
                 app['streams'].insert(index, self.stream(app, 's%d' % r.randint(0, 5)))
-            elif pick < 0.65 and len(app['streams']) > 1:
+            elif pick < 0.52 and len(app['streams']) > 1:
                 del app['streams'][index]
+            elif pick < 0.58:
+                stream['name'] = 's%d' % r.randint(0, 5)
+            elif pick < 0.66:
+                name = r.choice(['v', 'm', 'site', 'id'])
+                app['events']['fields'][name] = self.fields()[name]
             elif pick < 0.72:
                 app['streams'].reverse()
             elif pick < 0.8:
@@ -306,9 +311,13 @@ class AppMaker:
             elif all('id' in s['key'] for s in app['streams']):
                 app['events']['watermark_per'] = ['id']
         names = [s['name'] for s in app['streams']]
+        if any(t['on'] not in names for t in app['triggers']):
+            self.add_triggers(app)
         app['streams'] = [s for i, s in enumerate(app['streams']) if s['name'] not in names[:i]]
         if r.random() < 0.3 or not self.triggers_fit(app):
             self.add_triggers(app)
+        elif app['triggers'] and r.random() < 0.3:
+            r.choice(app['triggers'])['cooldown'] = r.choice(['5s', '20s'])
         return app
 
     @staticmethod
@@ -318,7 +327,7 @@ class AppMaker:
         except AppError:
             return False
         by_name = {s['name']: s for s in app['streams']}
-        return all('n' in by_name[t['on']]['select'] and
+        return all(t['on'] in by_name and 'n' in by_name[t['on']]['select'] and
                    set(j['by']) <= set(by_name[t['on']]['key']) for t, j in zip(app['triggers'], app['jobs']))
 
 
@@ -338,6 +347,9 @@ class LogMaker:
         self.step = rnd.choice([200, 1000, 3000, 10000])
         self.chance = {name: rnd.choice([0, 0, 1, 2]) for name in
                        ('broken', 'wrong', 'tick', 'end', 'time', 'version', 'forged', 'burst', 'false_time', 'stray', 'rewind')}
+        self.chance['version'] = rnd.choice([self.chance['version'], 0, 2, 5])
+        self.chance['versions'] = rnd.choice([0] * 19 + [1])
+        self.past = [app]                       # apps that were in force
         self.poison = rnd.choice([0] * 9 + [0.05])
         self.plain_values = rnd.random() < 0.4
         self.with_ids = rnd.random() < 0.4
@@ -455,12 +467,22 @@ class LogMaker:
                 self.put(members, doc.get('from', name), self.spell(value))
             if name in self.app['events'].get('watermark_per', []):
                 device.append(value)
+        if len(self.past) > 1 and r.random() < 0.6:
+            self.put_for(r.choice(self.past), members, values_of)
         if change:
             change(members)
         if r.random() < 0.1:
             self.put(members, r.choice(['extra', 'ID', 'V ']), r.choice(
                 ['[]', '{"a":[1,{"b":null}]}', '"\\ud83d\\udd14"', '1e999', '-0.0E-7', '"\\u0000\\/"', 'true']))
         return self.write(members), tuple(device)
+
+    def put_for(self, app, members, values_of):
+        """What another version of the app looks for, too."""
+        for name, doc in app['events']['fields'].items():
+            parents, _, last = (doc.get('from', name) if isinstance(doc, dict) else name).rpartition('.')
+            inner = members.setdefault(parents, {}) if parents and '.' not in parents else members
+            if '.' not in parents and isinstance(inner, dict) and last not in inner and values_of[name] is not None:
+                inner[last] = self.spell(values_of[name])
 
     def values(self):
         r = self.r
@@ -653,11 +675,27 @@ class LogMaker:
                                               {'version': self.number + 1, 'app': 'tenant: acme\n'},
                                               {'version': 'x', 'app': to_yaml(self.app)}, 'x']), API)
             return
-        new = self.maker.changed(self.app)
+        new = r.choice(self.past) if r.random() < 0.25 else self.maker.changed(self.app)
         number = self.number + r.choice([1, 1, 1, 3, 0, -1])
         self.control('version', {'version': max(0, number), 'app': to_yaml(new)}, API)
         if number > self.number:
             self.app, self.number = new, number
+            self.past.append(new)
+
+    def versions(self):
+        """More versions within one window than are kept."""
+        r = self.r
+        new = copy.deepcopy(self.app)
+        for i in range(r.choice([15, 17, 20])):
+            stream = new['streams'][0]
+            stream['name'] = 'v%d' % (i % 19)
+            stream['window'] = {'tumbling': r.choice(['10m', '1h'])}
+            new['streams'], new['triggers'], new['jobs'] = [stream], [], []
+            self.number += 1
+            self.app = copy.deepcopy(new)
+            self.control('version', {'version': self.number, 'app': to_yaml(self.app)}, API)
+            self.events()
+        self.past.append(self.app)
 
     def forged(self):
         r = self.r

@@ -497,22 +497,33 @@ class Versions(unittest.TestCase):
         log.send(ev(2))
         self.assertEqual(log.end(), [('s', 1, 0, 2, 0)])
 
-    def test_changed_ends(self):
+    def test_the_old_version_keeps_its_windows(self):
         log = Log(app())
         log.send(ev(1))
-        self.assertEqual(log.version(3, app(window='allowed_lateness: 1h')), [('s', 1, 0, 1, 0)])
-        self.assertEqual(log.send(ev(2)), [('late', 0)])
-        self.assertEqual(log.send(ev(11)), [])
+        self.assertEqual(log.version(3, app(window='allowed_lateness: 1h')), [])
+        self.assertEqual(log.send(ev(2)), [])
+        self.assertEqual(log.send(ev(11)), [('s', 1, 0, 2, 0)])
+        self.assertEqual(log.send(ev(3)), [('late', 0)])       # the new version takes late ones, but not in that window
         self.assertEqual(log.version(2, app()), [])
         self.assertEqual(log.end(), [('s', 1, 10, 1, 0)])
+        self.assertEqual(log.send(ev(12)), [('s', 1, 10, 2, 1)])
+
+    def test_nothing_is_cut_in_two(self):
+        log = Log(app())
+        log.send(ev(12))
+        log.version(2, app().replace('tumbling: 10s', 'tumbling: 15s'))
+        self.assertEqual(log.send(ev(21)), [('s', 1, 10, 1, 0), ('late', 0)])    # [15s, 30s) begins too early
+        self.assertEqual(log.send(ev(30)), [])
+        self.assertEqual(log.end(), [('s', 1, 30, 1, 0)])
 
     def test_only_the_changed_one(self):
         more = '  - { name: r, key: [id], window: { tumbling: %s }, select: { n: count() } }\n'
         log = Log(app(more=more % '10s'))
         log.send(ev(1))
-        self.assertEqual(log.version(2, app(more=more % '20s')), [('r', 1, 0, 1, 0)])
+        self.assertEqual(log.version(2, app(more=more % '20s')), [])
         self.assertEqual(log.send(ev(2)), [])
-        self.assertEqual(log.end(), [('s', 1, 0, 2, 0), ('r', 1, 0, 1, 0)])
+        self.assertEqual(log.send(ev(21)), [('s', 1, 0, 2, 0), ('r', 1, 0, 2, 0)])
+        self.assertEqual(log.end(), [('s', 1, 20, 1, 0), ('r', 1, 20, 1, 0)])
 
     def test_bad_app(self):
         log = Log(app())
