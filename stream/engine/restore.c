@@ -43,9 +43,18 @@ static void get_counters(struct cursor *c, struct engine_counters *n)
         n->dead[i] = get_u64(c);
 }
 
+/* Not known yet after a rewind to an offset: NEVER. */
+static int64_t get_from(struct cursor *c)
+{
+    struct cursor before = *c;
+    if (get_i64(&before) != NEVER)
+        return get_time(c);
+    return get_i64(c);
+}
+
 static void get_scalars(struct cursor *c, struct engine *e)
 {
-    e->from = get_time(c);
+    e->from = get_from(c);
     e->highest = get_time(c);
     e->event_sequence = get_u64(c);
     e->result_number = get_u64(c);

@@ -193,6 +193,23 @@ static void a_shorter_out_of_orderness_takes_effect_with_the_next_event(void **s
     fixture_free(&f);
 }
 
+static void a_rewind_to_an_offset_learns_later_from_when_on(void **state)
+{
+    (void)state;
+    static const char text[] = HEAD("0s") "streams:\n" STREAM("a", "{ tumbling: 10s }", "");
+    struct fixture f = fixture_new(text);
+    feed(&f, "{\"t\":1000,\"id\":1}");
+    rebase(&f, text, 2, 2, INT64_MAX);
+    reload(&f);
+    feed(&f, "{\"t\":12000,\"id\":1}");
+    expect(&f, "");
+    engine_give_from(f.engine, 10000);
+    reload(&f);
+    feed_end(&f);
+    expect(&f, "a 10000-20000 r0 {\"id\":1,\"n\":1}\n");
+    fixture_free(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +219,7 @@ int main(void)
         cmocka_unit_test(a_rewind_message_of_this_generation_takes_the_next_number),
         cmocka_unit_test(a_rewound_engine_gives_only_windows_from_there_on),
         cmocka_unit_test(a_rewind_with_another_app_keeps_unchanged_streams),
+        cmocka_unit_test(a_rewind_to_an_offset_learns_later_from_when_on),
         cmocka_unit_test(a_shorter_out_of_orderness_takes_effect_with_the_next_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -404,3 +404,8 @@ void engine_rebase(struct engine *e, struct app *app, uint32_t version, uint64_t
     e->result_number = e->dead_number = 0;
     e->counters = (struct engine_counters){0};
 }
+
+void engine_give_from(struct engine *e, int64_t from)
+{
+    e->from = from;
+}
