@@ -151,10 +151,13 @@ static void on_app(struct batch_core *c, const struct batch_event *e)
     c->loading_app = false;
     if (e->err) { /* the present app goes on; it is asked for again */
         batch_say(c, e->err->text);
+        c->wanted_version = 1;
+        c->reload_at = c->mono_ms + STORE_RETRY_MS;
         return;
     }
     schedule_begin(c, e->loaded.app, e->loaded.version, e->loaded.anchors, e->loaded.anchor_count);
-    c->wanted_version = 0;
+    c->list_needed = true; /* the newest period in the store may be another worker's, which was replaced */
+    c->list_at = c->mono_ms;
 }
 
 static void on_connected(struct batch_core *c, const struct batch_event *e)
@@ -269,9 +272,10 @@ static void on_expired(struct batch_core *c, const struct batch_event *e)
 
 static void reload_step(struct batch_core *c)
 {
-    if (!c->wanted_version || c->loading_app)
+    if (!c->wanted_version || c->loading_app || c->mono_ms < c->reload_at)
         return;
     c->loading_app = true;
+    c->wanted_version = 0; /* one that comes meanwhile is asked for after this one */
     batch_add_effect(c, BATCH_LOAD_APP);
 }
 
@@ -339,12 +343,21 @@ static void handle(struct batch_core *c, const struct batch_event *e)
     }
 }
 
+/* An answer that nobody waits for any more: what the core would have taken goes. */
+static void ignore(const struct batch_event *e)
+{
+    struct app *app = e->kind == BATCH_LOADED || e->kind == BATCH_APP ? e->loaded.app : NULL;
+    app_free(&app);
+}
+
 void batch_core_step(struct batch_core *c, const struct batch_event *e)
 {
     c->mono_ms = e->mono_ms;
     c->wall_ms = e->wall_ms;
-    if (c->state == CORE_EXITED || stale_answer(c, e))
+    if (c->state == CORE_EXITED || stale_answer(c, e)) {
+        ignore(e);
         return;
+    }
     handle(c, e);
     if (!c->app || c->state == CORE_EXITED)
         return;
@@ -384,6 +397,8 @@ int64_t batch_core_wake(const struct batch_core *c)
         return earliest(c->drain_by, ingest_wake(c));
     at = earliest(at, earliest(ingest_wake(c), runs_wake(c)));
     at = earliest(at, c->schedule_at);
+    if (c->wanted_version && !c->loading_app)
+        at = earliest(at, c->reload_at);
     if (c->list_needed && !c->listing)
         at = earliest(at, c->list_at);
     return c->expiring ? at : earliest(at, c->expire_at);

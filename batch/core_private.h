@@ -76,7 +76,7 @@ struct batch_core {
     int64_t *last_to;    /* by job: the end of its newest period; INT64_MIN = none yet */
     bool loading_app;
     bool list_needed, listing; /* the unfinished runs are to be listed again; are being listed */
-    int64_t list_at;
+    int64_t list_at, reload_at;
     uint32_t wanted_version;
 
     struct outbox *outbox;

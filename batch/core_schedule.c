@@ -10,7 +10,7 @@
 
 void schedule_free(struct batch_core *c)
 {
-    for (size_t i = 0; c->app && i < c->app->job_count; i++)
+    for (size_t i = 0; c->zones && i < c->app->job_count; i++)
         zone_free(&c->zones[i]);
     free(c->zones);
     free(c->last_to);
@@ -26,22 +26,39 @@ static int64_t find_anchor(const struct batch_anchor *anchors, size_t count, con
     return INT64_MIN;
 }
 
+/* Periods that are still on their way into the store count, too. */
+static int64_t newest_period(const struct batch_core *c, const char *job, int64_t stored)
+{
+    size_t i;
+    bool known = c->app && schedule_job(c, job, &i);
+    return known && c->last_to[i] > stored ? c->last_to[i] : stored;
+}
+
+static int64_t *newest_periods(const struct batch_core *c, const struct app *app, const struct batch_anchor *anchors,
+                               size_t count)
+{
+    int64_t *last_to = mem_zero(app->job_count, sizeof *last_to);
+    for (size_t i = 0; i < app->job_count; i++)
+        last_to[i] = newest_period(c, app->jobs[i].name, find_anchor(anchors, count, app->jobs[i].name));
+    return last_to;
+}
+
 void schedule_begin(struct batch_core *c, struct app *app, uint32_t version, const struct batch_anchor *anchors,
                     size_t count)
 {
+    int64_t *last_to = newest_periods(c, app, anchors, count);
     schedule_free(c);
     app_free(&c->app);
     c->app = app;
     c->version = version;
     c->zones = mem_zero(app->job_count, sizeof *c->zones);
-    c->last_to = mem_zero(app->job_count, sizeof *c->last_to);
+    c->last_to = last_to;
     for (size_t i = 0; i < app->job_count; i++) {
         struct err err;
         if (zone_load(app->jobs[i].timezone, &c->zones[i], &err) < 0) {
             batch_exit(c, err.code == ERR_UNAVAILABLE ? EXIT_UNAVAILABLE : EXIT_CONFIG, err.text);
             return;
         }
-        c->last_to[i] = find_anchor(anchors, count, app->jobs[i].name);
     }
     c->schedule_at = c->mono_ms;
 }
