@@ -155,4 +155,8 @@ bool app_stream_same(const struct app *a, const struct app_stream *sa, const str
  * other. */
 bool app_devices_same(const struct app *a, const struct app *b);
 
+/* A field is found and read in the same way. */
+bool app_field_same(const struct app_field *a, const struct app_field *b);
+bool app_uses_distinct(const struct app_query *q);
+
 #endif

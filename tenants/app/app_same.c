@@ -13,7 +13,7 @@ static bool same_text(const char *x, const char *y)
     return x && y ? !strcmp(x, y) : x == y;
 }
 
-static bool same_field(const struct app_field *x, const struct app_field *y)
+bool app_field_same(const struct app_field *x, const struct app_field *y)
 {
     if (strcmp(x->name, y->name) != 0 || x->type != y->type || x->optional != y->optional || x->path_len != y->path_len)
         return false;
@@ -28,7 +28,7 @@ static bool same_field(const struct app_field *x, const struct app_field *y)
 static bool same_slot(const void *context, size_t x, size_t y)
 {
     const struct pair *apps = context;
-    return same_field(&apps->a->fields[x], &apps->b->fields[y]);
+    return app_field_same(&apps->a->fields[x], &apps->b->fields[y]);
 }
 
 static bool same_expr(const struct pair *apps, const struct expr *x, const struct expr *y)
@@ -67,7 +67,7 @@ static bool same_columns(const struct app_query *x, const struct app_query *y)
     return true;
 }
 
-static bool uses_distinct(const struct app_query *q)
+bool app_uses_distinct(const struct app_query *q)
 {
     for (size_t i = 0; i < q->agg_count; i++)
         if (q->aggs[i].kind == AGG_DISTINCT)
@@ -82,7 +82,7 @@ bool app_stream_same(const struct app *a, const struct app_stream *sa, const str
     return same_text(sa->name, sb->name) && sa->size == sb->size && sa->every == sb->every &&
            sa->lateness == sb->lateness && same_expr(&apps, x->where, y->where) && same_keys(&apps, x, y) &&
            same_aggregates(&apps, x, y) && same_columns(x, y) &&
-           (!uses_distinct(x) || a->limits.distinct == b->limits.distinct);
+           (!app_uses_distinct(x) || a->limits.distinct == b->limits.distinct);
 }
 
 bool app_devices_same(const struct app *a, const struct app *b)
@@ -90,7 +90,7 @@ bool app_devices_same(const struct app *a, const struct app *b)
     if (a->watermark_per_count != b->watermark_per_count)
         return false;
     for (size_t i = 0; i < a->watermark_per_count; i++)
-        if (!same_field(&a->fields[a->watermark_per[i]], &b->fields[b->watermark_per[i]]))
+        if (!app_field_same(&a->fields[a->watermark_per[i]], &b->fields[b->watermark_per[i]]))
             return false;
     return true;
 }
