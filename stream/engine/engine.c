@@ -89,6 +89,8 @@ static void take_value(struct engine *e, enum json_type type)
                      (long long)e->app->limits.event_bytes);
     else if (type != JSON_OBJECT)
         publish_dead(e, DEAD_WRONG_TYPE, "an event is a JSON object");
+    else if (e->only_traced)
+        event_repeat(e);
     else
         event_take(e);
     e->source.index++;
@@ -181,15 +183,24 @@ static void take_array(struct engine *e, struct bytes body)
 static void take_body(struct engine *e, const struct engine_message *m)
 {
     struct json j = json_begin(m->body.p, m->body.len);
-    if (sequence_seen(e, m->message_id))
-        e->counters.repeats++;
-    else if ((uint64_t)m->body.len > (uint64_t)e->app->limits.message_bytes)
+    if ((uint64_t)m->body.len > (uint64_t)e->app->limits.message_bytes)
         publish_dead(e, DEAD_TOO_LARGE, "the message has %zu bytes, allowed are %lld", m->body.len,
                      (long long)e->app->limits.message_bytes);
     else if (json_peek(&j) == JSON_ARRAY)
         take_array(e, m->body);
     else
         take_sequence(e, m->body);
+}
+
+/* A repeat is dropped whole; it is read only if somebody wants to know what is in it. */
+static void take_repeat(struct engine *e, const struct engine_message *m)
+{
+    e->counters.repeats++;
+    if (!e->sink->trace)
+        return;
+    e->only_traced = true;
+    take_body(e, m);
+    e->only_traced = false;
 }
 
 /* ---- messages ---- */
@@ -232,6 +243,8 @@ void engine_message(struct engine *e, const struct engine_message *m, const stru
     message.body = e->source.body;
     if (is_control(m->type))
         control_message(e, &message);
+    else if (sequence_seen(e, m->message_id))
+        take_repeat(e, &message);
     else
         take_body(e, &message);
     publish_corrections(e);

@@ -41,7 +41,7 @@ const char *dead_reason_name(enum dead_reason reason); /* "not-json" */
 
 struct engine_result {
     uint64_t number; /* x-number: gapless, from 1, per generation */
-    size_t stream;   /* index in the engine's app */
+    size_t stream;   /* index in the engine's app; SIZE_MAX: of an older version, the app has it no more */
     const char *stream_name;
     const char *message_id;
     const char *fired; /* names of the triggers it fired, comma between; "" if none */
@@ -75,15 +75,15 @@ enum trace_kind {
     TRACE_LATE,     /* its windows are gone, or begin before those of this version */
     TRACE_FILTERED, /* where rejects it */
     TRACE_TOO_MANY_KEYS,
-    TRACE_REPEAT, /* its message's sequence was seen; judged as if it had not been, counted nowhere */
-    TRACE_AHEAD   /* held back; traced once more if it is let in */
+    TRACE_REPEAT, /* its message's sequence was seen: counted nowhere, although where accepts it */
+    TRACE_AHEAD   /* held back, although where accepts it; traced once more if it is let in */
 };
 struct engine_trace {
     enum trace_kind kind;
     uint64_t offset;
     uint32_t index;
     int64_t time;
-    size_t stream; /* of the engine's app, or of an older version that still counts: see stream_name */
+    size_t stream; /* as in engine_result; of an older version if one counts in its place */
     const char *stream_name;
     struct bytes key;            /* key text */
     int64_t first_end, last_end; /* of the windows that hold it */

@@ -255,6 +255,8 @@ void publish_dead(struct engine *e, enum dead_reason reason, const char *fmt, ..
 {
     char detail[600];
     va_list ap;
+    if (e->only_traced)
+        return;
     va_start(ap, fmt);
     vsnprintf(detail, sizeof detail, fmt, ap);
     va_end(ap);

@@ -195,6 +195,7 @@ struct engine {
     /* only while a message is read */
     const struct engine_sink *sink;
     struct source source;
+    bool only_traced; /* the message is a repeat */
     struct dirty *dirty;
     size_t dirty_count, dirty_capacity;
     struct closing *closing; /* what is published together */
