@@ -26,7 +26,7 @@ enum settings_for {
     S(listen, text, "listen", "127.0.0.1:8080", FOR_SUPERVISOR | FOR_API, "address of the REST API and the dashboard") \
     S(data, text, "data", "", FOR_ALL,                                                                                 \
       "directory of all data; default /var/lib/belltower for root, else ~/.local/share/belltower")                     \
-    S(coredms, text, "coredms", "", FOR_ALL & ~FOR_COMMAND,                                                            \
+    S(coredms, text, "coredms", "", FOR_ALL,                                                                           \
       "the store: sqlite:DIR or mongodb://...; default sqlite: in the data directory")                                 \
     S(broker, text, "broker", "amqp://127.0.0.1:5672/belltower", FOR_ALL,                                              \
       "RabbitMQ; several addresses separated by commas are tried in turn")                                             \
@@ -40,8 +40,8 @@ enum settings_for {
     S(checkpoint_interval, duration, "checkpoint_interval", "1s", FOR_SUPERVISOR | FOR_STREAM,                         \
       "how often a stream worker saves its state")                                                                     \
     S(job_limit, duration, "job_limit", "10m", FOR_SUPERVISOR | FOR_BATCH, "how long one run of a job may take")       \
-    S(retention_events, duration, "retention.events", "7d", FOR_SUPERVISOR | FOR_PROVISION | FOR_STREAM | FOR_API,     \
-      "how long the log of events is kept")                                                                            \
+    S(retention_events, duration, "retention.events", "7d",                                                            \
+      FOR_SUPERVISOR | FOR_PROVISION | FOR_STREAM | FOR_API | FOR_COMMAND, "how long the log of events is kept")       \
     S(retention_results, duration, "retention.results", "7d", FOR_SUPERVISOR | FOR_PROVISION | FOR_STREAM,             \
       "how long results stay in their queue")                                                                          \
     S(retention_reports, duration, "retention.reports", "7d", FOR_SUPERVISOR | FOR_PROVISION,                          \

@@ -1,6 +1,8 @@
 #include "cli/try.h"
+#include "base/runtime.h"
 #include "base/wire/control.h"
 #include "base/wire/names.h"
+#include "cli/against.h"
 #include "cli/app_file.h"
 #include "cli/verbs.h"
 
@@ -139,9 +141,24 @@ static int run_app(const struct try_options *o, enum table_format format, const 
     return rc;
 }
 
+static int run_against(const struct settings *s, const struct against_options *o, const char *app_path)
+{
+    struct err err;
+    struct buf text = {0};
+    struct app *app = app_file_load(app_path, &text, &err);
+    buf_free(&text);
+    if (!app)
+        return err.code == ERR_NONE ? VERB_BAD_INPUT : unreadable(&err);
+    int status = find_stream(app, o->stream, &err) < 0 ? verb_usage(&err) : against_run(s, app, o, &err);
+    app_free(&app);
+    return status < 0 ? verb_failed(&err) : status;
+}
+
 int cmd_try(int argc, char **argv)
 {
     struct try_options o = {0};
+    struct against_options a = {.range = INT64_C(604800000), .limit = 100};
+    struct settings settings;
     enum table_format format;
     struct err err;
     const struct option options[] = {
@@ -150,10 +167,22 @@ int cmd_try(int argc, char **argv)
         {"dead", OPTION_TEXT, &o.dead, "FILE", "write what was set aside, one JSON object a line"},
         {"triggers", OPTION_TEXT, &o.triggers, "FILE", "write the trigger messages, one a line"},
         {"no-end", OPTION_FLAG, &o.no_end, NULL, "the data goes on behind the file: do not close what is open"},
+        {"against", OPTION_TEXT, &a.tenant, "TENANT",
+         "instead of DATA: over the tenant's retained log, beside the results that it has; nothing is published"},
+        {"range", OPTION_DURATION, &a.range, "TIME", "with --against: back from the newest event (7d)"},
+        {"limit", OPTION_NUMBER, &a.limit, "N", "with --against: differences shown (100); 0 = all"},
         {"format", OPTION_TEXT, &o.lines, "csv|ndjson", "of DATA; by default told by its name or first line"},
     };
-    if (verb_options(&argc, argv, "try", options, sizeof options / sizeof *options, 2, 2, &err) < 0 ||
+    const bool against = runtime_argument(argc, argv, "against") != NULL; /* only then are there settings */
+    if (against && settings_load(&argc, argv, &settings, &err) < 0)
+        return verb_failed(&err);
+    if (verb_options(&argc, argv, "try", options, sizeof options / sizeof *options, against ? 1 : 2, against ? 1 : 2,
+                     &err) < 0 ||
         table_format_parse(o.format, &format, &err) < 0)
         return verb_usage(&err);
+    a.stream = o.stream;
+    a.table = format;
+    if (against)
+        return run_against(&settings, &a, argv[1]);
     return run_app(&o, format, argv[1], argv[2]);
 }

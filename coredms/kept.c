@@ -30,6 +30,30 @@ static bool before(const struct checkpoint_head *h, const struct log_point *p)
     return p->to_offset >= 0 ? h->offset < p->to_offset : highest_of(h) < p->to_ms;
 }
 
+static bool from_beginning(const struct kept_log *log)
+{
+    return log->began_ms > log->now_ms - log->retention_ms;
+}
+
+static const struct checkpoint_head *earliest_of(const struct checkpoint_head *kept, size_t count,
+                                                 const struct kept_log *log)
+{
+    const struct checkpoint_head *earliest = NULL;
+    for (size_t i = 0; i < count; i++)
+        if (usable(&kept[i], log) && (!earliest || kept[i].offset < earliest->offset))
+            earliest = &kept[i];
+    return earliest;
+}
+
+int64_t kept_earliest(const struct checkpoint_head *kept, size_t count, const struct kept_log *log)
+{
+    const struct checkpoint_head *earliest = earliest_of(kept, count, log);
+    if (from_beginning(log))
+        return INT64_MIN;
+    int64_t highest = earliest ? highest_of(earliest) : INT64_MAX;
+    return highest == INT64_MAX ? INT64_MAX : highest + 1;
+}
+
 static int none(const struct checkpoint_head *earliest, const struct log_point *p, struct err *err)
 {
     char time[32];
@@ -47,17 +71,12 @@ static int none(const struct checkpoint_head *earliest, const struct log_point *
 int kept_base(const struct checkpoint_head *kept, size_t count, const struct kept_log *log, const struct log_point *p,
               const struct checkpoint_head **base, struct err *err)
 {
-    const struct checkpoint_head *best = NULL, *earliest = NULL;
-    for (size_t i = 0; i < count; i++) {
-        const struct checkpoint_head *h = &kept[i];
-        if (!usable(h, log))
-            continue;
-        if (!earliest || h->offset < earliest->offset)
-            earliest = h;
-        if (before(h, p) && (!best || h->offset > best->offset))
-            best = h;
-    }
+    const struct checkpoint_head *best = NULL;
+    for (size_t i = 0; i < count; i++)
+        if (usable(&kept[i], log) && before(&kept[i], p) && (!best || kept[i].offset > best->offset))
+            best = &kept[i];
+    if (!best && !from_beginning(log))
+        return none(earliest_of(kept, count, log), p, err);
     *base = best;
-    bool from_beginning = log->began_ms > log->now_ms - log->retention_ms;
-    return best || from_beginning ? 0 : none(earliest, p, err);
+    return 0;
 }

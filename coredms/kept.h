@@ -24,4 +24,7 @@ uint64_t kept_log_generation(const struct tenant_row *t);
 int kept_base(const struct checkpoint_head *kept, size_t count, const struct kept_log *log, const struct log_point *p,
               const struct checkpoint_head **base, struct err *err) MUSTCHECK;
 
+/* The earliest to_ms that kept_base accepts: INT64_MIN = any, INT64_MAX = none. */
+int64_t kept_earliest(const struct checkpoint_head *kept, size_t count, const struct kept_log *log);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "stream/log_message.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,31 +17,14 @@ void worker_step(struct worker *w, struct stream_event *e)
 
 /* ---- what the broker says ---- */
 
-/* The engine knows the users by the names that they have in the usual vhost; nobody else goes by these. */
-static struct bytes known_user(const struct worker *w, struct link_text user, char name[NAME_SIZE])
-{
-    static const char nobody[] = "";
-    name_user_worker(name, w->start.tenant);
-    if (link_text_is(user, w->start.user))
-        return (struct bytes){name, strlen(name)};
-    if (link_text_is(user, w->start.api_user))
-        return (struct bytes){USER_API, strlen(USER_API)};
-    if (link_text_is(user, name) || link_text_is(user, USER_API))
-        return (struct bytes){nobody, 0};
-    return (struct bytes){user.p, user.len};
-}
-
 static void on_delivery(void *context, const struct link_message *m)
 {
     struct worker *w = context;
     char name[NAME_SIZE];
+    const struct log_users users = {w->start.tenant, w->start.user, w->start.api_user};
     struct stream_event e = {.kind = STREAM_DELIVERY};
     e.delivery.tag = m->tag;
-    e.delivery.message = (struct engine_message){.offset = (uint64_t)m->offset,
-                                                 .body = {m->body.p, m->body.len},
-                                                 .message_id = {m->message_id.p, m->message_id.len},
-                                                 .type = {m->type.p, m->type.len},
-                                                 .user_id = known_user(w, m->user_id, name)};
+    e.delivery.message = log_message(m, &users, name);
     if (m->offset < 0) {
         log_error("a delivery without x-stream-offset: is %s a stream queue?", w->queue_events);
         return;

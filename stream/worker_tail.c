@@ -6,9 +6,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/wire/control.h"
+#include "broker/reading.h"
 
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,13 +17,11 @@
 #define TAIL_PREFETCH 1000
 
 struct tail {
-    struct link *link;
+    struct reading reading;
     const char *user;
     uint64_t generation;
     char marker[64]; /* its message_id */
     bool found, returned;
-    uint64_t ack_tag;
-    unsigned unacked;
     int64_t *list;
     size_t count, cap;
 };
@@ -41,8 +39,7 @@ static void on_delivery(void *context, const struct link_message *m)
 {
     struct tail *t = context;
     int64_t number, generation;
-    t->ack_tag = m->tag;
-    t->unacked++;
+    reading_took(&t->reading, m);
     if (!link_text_is(m->user_id, t->user)) /* a forgery decides nothing */
         return;
     if (link_text_is(m->message_id, t->marker))
@@ -74,7 +71,7 @@ static int publish_marker(struct worker *w, struct tail *t, const char *exchange
                                    .body = body,
                                    .len = strlen(body),
                                    .mandatory = true};
-    return link_publish(t->link, &m, &tag, err);
+    return link_publish(t->reading.link, &m, &tag, err);
 }
 
 static int read_on(struct worker *w, struct tail *t, struct err *err)
@@ -82,25 +79,16 @@ static int read_on(struct worker *w, struct tail *t, struct err *err)
     int64_t limit = clock_mono_ms() + TAIL_LIMIT_MS;
     while (!t->found) {
         size_t before = t->count;
-        bool more;
-        struct pollfd p = {.fd = link_fd(t->link), .events = POLLIN};
-        if (link_pump(t->link, &more, err) < 0)
+        if (reading_turn(&t->reading, RUNTIME_TURN_MS, err) < 0)
             return -1;
         if (t->returned)
             return err_set(err, ERR_UNAVAILABLE,
                            "broker: no queue takes the start marker: are the broker objects there?");
-        if (t->unacked >= TAIL_PREFETCH / 2) {
-            if (link_ack(t->link, t->ack_tag, true, err) < 0)
-                return -1;
-            t->unacked = 0;
-        }
         if (t->count > before)
             limit = clock_mono_ms() + TAIL_LIMIT_MS;
         if (clock_mono_ms() > limit)
             return err_set(err, ERR_TIMEOUT, "broker: the start marker did not come back");
         page_beat(w->start.runtime.page);
-        if (!t->found && !more)
-            poll(&p, 1, RUNTIME_TURN_MS);
     }
     return 0;
 }
@@ -110,7 +98,7 @@ int worker_read_tail(struct worker *w, const char *exchange, int64_t since_ms, i
 {
     char queue[NAME_SIZE], name[NAME_SIZE];
     unsigned char nonce[8];
-    struct tail t = {.user = w->start.user, .generation = w->start.generation};
+    struct tail t = {.reading = {.prefetch = TAIL_PREFETCH}, .user = w->start.user, .generation = w->start.generation};
     random_bytes(nonce, sizeof nonce);
     snprintf(t.marker, sizeof t.marker, "start:%" PRId64 ":%02x%02x%02x%02x", clock_wall_ms(), nonce[0], nonce[1],
              nonce[2], nonce[3]);
@@ -122,17 +110,17 @@ int worker_read_tail(struct worker *w, const char *exchange, int64_t since_ms, i
                                    .publisher = true,
                                    .handler = {.context = &t, .delivery = on_delivery, .returned = on_returned}};
     page_blocking(w->start.runtime.page, "connecting to the broker", clock_mono_ms() + 6 * LINK_CALL_MS);
-    int status = link_connect(&o, &t.link, err);
+    int status = link_connect(&o, &t.reading.link, err);
     if (status == 0)
         status = publish_marker(w, &t, exchange, err);
     name_queue(queue, exchange, w->start.tenant);
     int64_t seconds = since_ms > 0 ? since_ms / 1000 : 0;
     if (status == 0)
-        status = link_consume(t.link, queue, seconds ? LINK_TIME : LINK_FIRST, seconds, TAIL_PREFETCH, err);
+        status = link_consume(t.reading.link, queue, seconds ? LINK_TIME : LINK_FIRST, seconds, TAIL_PREFETCH, err);
     page_blocking(w->start.runtime.page, NULL, 0);
     if (status == 0)
         status = read_on(w, &t, err);
-    link_close(&t.link);
+    link_close(&t.reading.link);
     *list = t.list;
     *count = t.count;
     return status;

@@ -229,6 +229,28 @@ class Platform:
                               capture_output=True, text=True, timeout=timeout, cwd=self.dir)
 
 
+def published(platform, tenant):
+    """(message_id, body) of all in the tenant's results queue, read with the customer's own user."""
+    import pika  # Debian's; not every test needs it
+
+    broker = platform.credentials[tenant]['broker']
+    url = pika.URLParameters(rabbitmq()[0])
+    connection = pika.BlockingConnection(pika.ConnectionParameters(
+        host=url.host, port=url.port, virtual_host=broker['vhost'],
+        credentials=pika.PlainCredentials(broker['user'], broker['password'])))
+    channel = connection.channel()
+    channel.basic_qos(prefetch_count=500)
+    rows = []
+    for method, properties, body in channel.consume('belltower.results.' + tenant, arguments={'x-stream-offset': 'first'}, inactivity_timeout=2):
+        if method is None:
+            break
+        channel.basic_ack(method.delivery_tag)
+        if properties.type not in ('belltower.start', 'belltower.rewound'):
+            rows.append((properties.message_id, json.loads(body)))
+    connection.close()
+    return rows
+
+
 class PlatformTest(unittest.TestCase):
     """A test class with one platform for all of its tests."""
     options = {}

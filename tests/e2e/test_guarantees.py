@@ -4,6 +4,7 @@ import json
 import mmap
 import os
 import signal
+import sqlite3
 import struct
 import subprocess
 import time
@@ -11,7 +12,7 @@ import unittest
 
 import pika
 
-from harness import BIN, PlatformTest, alive, management, rabbitmq, tenant_app, wait_for
+from harness import BIN, PlatformTest, alive, management, published, rabbitmq, tenant_app, wait_for
 
 APP = '''tenant: acme
 events:
@@ -52,6 +53,10 @@ class GuaranteesTest(PlatformTest):
         channel.confirm_delivery()
         channel.basic_publish('belltower.in.' + tenant, tenant, body)
         connection.close()
+
+    def published(self, tenant):
+        """(message_id, body) of all in the tenant's results queue."""
+        return [(i, body) for i, body in published(self.platform, tenant)]
 
     def rows(self, tenant):
         """{(window's start in seconds, k): (n, total)}"""
@@ -221,6 +226,105 @@ class LostLog(GuaranteesTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.expect('lost', {(0, 1): (2, 20), (10, 1): (4, 310)})
         self.assertNotIn('lost', self.platform.status('lost')['log'])
+
+
+class Replay(GuaranteesTest):
+    """verify, explain, try --against: the retained log read again, beside the workers."""
+
+    def load(self, tenant):
+        self.onboard(tenant)
+        for t in range(0, 60, 2):
+            self.send(tenant, (t, 1, t), (t, 2, 5))
+        self.platform.request('POST', '/v1/tenants/%s/events/end' % tenant)
+        rows = {(w, 1): (len(v), sum(v)) for w in range(0, 60, 10)
+                for v in [[t for t in range(w, w + 10, 2) if t >= 10]] if v}
+        self.expect(tenant, rows)
+
+    def store(self, tenant, sql):
+        """Somebody's hand in the batch worker's file."""
+        self.platform.request('POST', '/v1/tenants/%s/pause' % tenant)
+        wait_for(lambda: not self.worker(tenant, 'batch')['pid'], 'the pause')
+        with contextlib.closing(sqlite3.connect(self.platform.data + '/tenants/%s/batch.db' % tenant)) as db, db:
+            self.assertGreater(db.execute(sql).rowcount, 0)
+        self.platform.request('POST', '/v1/tenants/%s/resume' % tenant)
+
+    def test_verify_agrees_then_finds_each_kind_of_difference(self):
+        self.load('verified')
+        done = self.platform.command('verify', 'verified')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn('5 stored results are the same', done.stderr)
+        self.store('verified', "UPDATE results SET body = replace(body, '\"n\":5', '\"n\":6') WHERE window_start = %d" % ((BASE + 20) * 1000))
+        self.store('verified', 'DELETE FROM results WHERE window_start = %d' % ((BASE + 30) * 1000))
+        self.store('verified', 'UPDATE results SET window_start = window_start + 3600000 WHERE window_start = %d' % ((BASE + 40) * 1000))
+        done = self.platform.command('verify', 'verified', '-o', 'json')
+        self.assertEqual(done.returncode, 1, done.stderr)
+        found = {(d['difference'], self.seconds(d['window_start'])) for d in map(json.loads, done.stdout.splitlines())}
+        self.assertEqual(found, {('different', 20), ('missing', 30), ('missing', 40), ('extra', 3640)})
+        done = self.platform.command('verify', 'verified', '--from', at(50), '--to', at(60))
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_verify_after_a_rewind(self):
+        self.load('again')
+        answer = self.platform.request('POST', '/v1/tenants/again/rewind', json.dumps({'to': at(30)}))
+        self.assertEqual(answer.status, 202, answer)
+        wait_for(lambda: self.platform.command('verify', 'again').returncode == 0 and
+                 '3 stored results are the same' in self.platform.command('verify', 'again').stderr, 'the rewind')
+
+    def test_verify_while_events_flow_and_after_kills(self):
+        self.onboard('flowing')
+        for t in range(0, 200, 2):
+            self.send('flowing', (t, t % 3, t))
+            if t % 50 == 0:
+                for role in ('stream', 'batch'):
+                    with contextlib.suppress(ProcessLookupError, TypeError):
+                        os.kill(self.worker('flowing', role)['pid'], signal.SIGKILL)
+            if t % 40 == 30:
+                done = self.platform.command('verify', 'flowing')
+                self.assertTrue(done.returncode == 0 or 'is stored yet' in done.stderr or 'not found' in done.stderr, done.stderr)
+        self.platform.request('POST', '/v1/tenants/flowing/events/end')
+        wait_for(lambda: len(self.rows('flowing')) >= 19 * 3, 'the results')
+        done = self.platform.command('verify', 'flowing')
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_explain_lists_what_made_a_result_and_what_did_not(self):
+        self.onboard('explained')
+        self.send('explained', (0, 1, 10), (1, 1, 3), (2, 2, 11))
+        self.platform.upload('explained', json.dumps({'t': BASE + 3, 'k': 1, 'v': 'high'}), 'application/json')
+        self.send('explained', (4, 1, 12))
+        self.send('explained', (15, 1, 10))
+        self.send('explained', (5, 1, 99))  # too late
+        self.expect('explained', {(0, 1): (2, 22), (0, 2): (1, 11)})
+        wait_for(lambda: self.platform.status('explained')['counters']['offset'] == 4, 'the late event')
+        self.platform.request('POST', '/v1/tenants/explained/pause')  # its last checkpoint has read all
+        wait_for(lambda: not self.worker('explained')['pid'], 'the pause')
+        ids = [i for i, body in self.published('explained') if body['k'] == 1]
+        done = self.platform.command('explain', 'explained', ids[0], '-o', 'json', '--all')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        events = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual([(e['event'], e['offset'], e['index']) for e in events],
+                         [('counted', 0, 0), ('filtered', 0, 1), ('wrong-type', 1, 0), ('counted', 2, 0), ('late', 4, 0)])
+        self.assertEqual(events[0]['values'], {'t': BASE, 'k': 1, 'v': 10})
+        self.assertEqual(events[0]['time'], at(0))
+        self.assertEqual(self.platform.command('explain', 'explained', 'nonsense').returncode, 65)
+        self.assertEqual(self.platform.command('explain', 'explained', 's:00:5').returncode, 1)
+
+    def test_what_if(self):
+        self.load('whatif')
+        path = self.platform.dir + '/changed.yaml'
+        with open(path, 'w') as f:
+            f.write(tenant_app('whatif', APP.replace('v >= 10', 'v >= 34')))
+        before = self.platform.results('whatif')
+        same = '2 results are the same, 3 are not'  # once the last checkpoint, up to which the log is read, has come
+        wait_for(lambda: same in self.platform.command('try', path, '--against', 'whatif').stderr, 'the last checkpoint')
+        done = self.platform.command('try', path, '--against', 'whatif', '-o', 'json')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = {(d['difference'], self.seconds(d['window_start'])): d for d in map(json.loads, done.stdout.splitlines())}
+        self.assertEqual(set(rows), {('gone', 10), ('gone', 20), ('changed', 30)})
+        self.assertEqual((rows['changed', 30]['stored']['n'], rows['changed', 30]['changed']['n']), (5, 3))
+        done = self.platform.command('try', path, '--against', 'whatif', '--range', '15s', '-o', 'json')  # back from t = 58
+        self.assertEqual(done.stdout.strip(), '')
+        self.assertEqual(self.platform.results('whatif'), before)
+        self.assertEqual(self.platform.command('try', path, '--against', 'nobody').returncode, 65)
 
 
 class Superseded(GuaranteesTest):

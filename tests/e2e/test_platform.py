@@ -13,7 +13,8 @@ import urllib.parse
 
 import pika
 
-from harness import BIN, ROOT, Platform, PlatformTest, alive, free_port, management, read, rabbitmq, tenant_app, wait_for
+from harness import (BIN, ROOT, Platform, PlatformTest, alive, free_port, management, published, read, rabbitmq,
+                     tenant_app, wait_for)
 
 APP = '''tenant: acme
 events:
@@ -71,26 +72,6 @@ def final(bodies):
 def rounded(results):
     """Floats of two readers may differ by 1e-9 relative."""
     return {k: {n: float('%.9g' % v) if isinstance(v, float) else v for n, v in body.items()} for k, body in results.items()}
-
-
-def published(platform, tenant):
-    """(message_id, body) of all in the tenant's results queue, read with the customer's own user."""
-    broker = platform.credentials[tenant]['broker']
-    url = pika.URLParameters(rabbitmq()[0])
-    connection = pika.BlockingConnection(pika.ConnectionParameters(
-        host=url.host, port=url.port, virtual_host=broker['vhost'],
-        credentials=pika.PlainCredentials(broker['user'], broker['password'])))
-    channel = connection.channel()
-    channel.basic_qos(prefetch_count=500)
-    rows = []
-    for method, properties, body in channel.consume('belltower.results.' + tenant, arguments={'x-stream-offset': 'first'}, inactivity_timeout=2):
-        if method is None:
-            break
-        channel.basic_ack(method.delivery_tag)
-        if properties.type != 'belltower.start':
-            rows.append((properties.message_id, json.loads(body)))
-    connection.close()
-    return rows
 
 
 def all_stored(platform, tenant, expected):
