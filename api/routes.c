@@ -69,8 +69,9 @@ const struct route routes[] = {
         .takes = YAML,
         .parameters =
             PARAMETERS(DRY_RUN, {"If-Match", "header", "string", "only if the present version has this ETag"}),
-        .answers = ANSWERS({200, JSON, "the version now, in the log"},
-                           {202, JSON, "the version is kept, and goes into the log when the broker is back"})),
+        .answers =
+            ANSWERS({200, JSON, "the version now, in the log; with dry_run `plan`: what is kept, begins anew, ends"},
+                    {202, JSON, "the version is kept, and goes into the log when the broker is back"})),
     ROW(tenant_pause, "POST", "/v1/tenants/{tenant}/pause", WHO_TENANT,
         .summary = "Stop its workers; events go on being taken into the log",
         .answers = ANSWERS({200, JSON, "its state"})),

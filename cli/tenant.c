@@ -15,7 +15,7 @@
 
 struct wanted {
     const char *format, *save;
-    bool dry_run, keep_data, yes, skip;
+    bool dry_run, keep_data, yes, skip, plan;
     enum table_format table;
     const struct verb_sub *sub;
 };
@@ -137,6 +137,17 @@ static int present_version(struct client *c, const char *tenant, char etag[32], 
     return status;
 }
 
+static int print_plan(const struct buf *answer, enum table_format format, struct err *err)
+{
+    static const struct table_column columns[] = {
+        {"what", NULL}, {"name", NULL}, {"change", NULL}, {"differs", NULL}, {"effect", NULL}};
+    const char *rows;
+    size_t len;
+    if (json_find(answer->data, answer->len, "plan", &rows, &len) != JSON_ARRAY)
+        return err_set(err, ERR_INTERNAL, "the server's answer has no plan");
+    return table_print(stdout, format, rows, len, columns, sizeof columns / sizeof *columns, err);
+}
+
 static int do_update(struct client *c, const void *wanted, char **argv, struct err *err)
 {
     const struct wanted *w = wanted;
@@ -146,7 +157,7 @@ static int do_update(struct client *c, const void *wanted, char **argv, struct e
     if (status == 0)
         status = present_version(c, tenant, etag, err);
     if (status == 0) {
-        path = tenant_path(tenant, w->dry_run ? "/app?dry_run=true" : "/app");
+        path = tenant_path(tenant, w->dry_run || w->plan ? "/app?dry_run=true" : "/app");
         const struct client_request r = {.method = "PUT",
                                          .path = path,
                                          .content_type = "application/yaml",
@@ -155,7 +166,9 @@ static int do_update(struct client *c, const void *wanted, char **argv, struct e
                                          .len = text.len};
         status = client_call(c, &r, &answer, NULL, err);
     }
-    if (status == 0)
+    if (status == 0 && w->plan)
+        status = print_plan(&answer, w->table, err);
+    else if (status == 0)
         printf("%s\n", buf_cstr(&answer));
     free(tenant);
     free(path);
@@ -301,8 +314,9 @@ int cmd_tenant(int argc, char **argv)
 {
     struct wanted w = {0};
     const struct option options[] = {
-        {"o", OPTION_TEXT, &w.format, "table|json|csv", "list: how rows are shown"},
+        {"o", OPTION_TEXT, &w.format, "table|json|csv", "list, update --plan: how rows are shown"},
         {"dry-run", OPTION_FLAG, &w.dry_run, NULL, "add, update: only check"},
+        {"plan", OPTION_FLAG, &w.plan, NULL, "update: only show what is kept, what begins anew, what ends"},
         {"save", OPTION_TEXT, &w.save, "FILE", "add: keep token and credentials there"},
         {"keep-data", OPTION_FLAG, &w.keep_data, NULL, "remove: keep results, runs and reports"},
         {"skip", OPTION_FLAG, &w.skip, NULL, "resume: pass over what is lost of its log; it is written down"},

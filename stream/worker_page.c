@@ -32,6 +32,8 @@ static void detail_streams(const struct engine *engine, const struct stream_stat
             json_w_name(b, "next_close");
             json_w_time(b, info.next_close);
         }
+        if (info.last_end != INT64_MIN)
+            put_number(b, "last_end", info.last_end);
         put_number(b, "complete_to", engine_complete_to(engine, i, now, s->at_end));
         json_w_close(b, '}');
     }

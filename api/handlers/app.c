@@ -1,4 +1,5 @@
 /* The app file: show and replace. */
+#include "api/handlers/plan.h"
 #include "api/handlers/shared.h"
 #include "api/keeper.h"
 #include "api/operations.h"
@@ -140,16 +141,51 @@ static bool precondition_holds(struct request *r)
     return false;
 }
 
-static void answer_valid(struct request *r, const struct buf *warnings)
+/* The present version, compiled; NULL if it cannot be had: then there is no plan. */
+static struct app *present_app(struct request *r)
 {
+    struct err err;
+    struct app_diags diags;
+    char *text;
+    size_t len;
+    uint32_t version;
+    struct coredms *db = take_store(r, false);
+    if (!db)
+        return NULL;
+    int status = registry_get_app(db, r->tenant.tenant, 0, &text, &len, &version, &err);
+    give_store(r, db);
+    if (status < 0) {
+        problem_err(r, &err);
+        return NULL;
+    }
+    struct app *app = app_load(text, len, r->tenant.tenant, &diags);
+    app_diags_free(&diags);
+    free(text);
+    if (!app)
+        problem(r, PROBLEM_INTERNAL, "version %u of the app, which is in effect, does not load", version);
+    return app;
+}
+
+static void answer_valid(struct request *r, const struct app *app, const struct buf *warnings)
+{
+    struct worker_view view;
+    struct buf detail = {0};
+    struct app *present = present_app(r);
+    if (!present)
+        return;
+    supervision_view(r->api->supervision, r->tenant.tenant, ROLE_STREAM, &view, &detail);
     json_w_open(&r->body, '{');
     put_bool(&r->body, "valid", true);
     put_text(&r->body, "tenant", r->tenant.tenant);
     put_number(&r->body, "version", r->tenant.version);
     json_w_name(&r->body, "warnings");
     json_w_raw(&r->body, warnings->data, warnings->len);
+    json_w_name(&r->body, "plan");
+    plan_write(&r->body, present, app, &detail);
     json_w_close(&r->body, '}');
     answer_json(r, 200);
+    buf_free(&detail);
+    app_free(&present);
 }
 
 void handle_app_put(struct request *r)
@@ -164,7 +200,7 @@ void handle_app_put(struct request *r)
     struct app *app = read_app(r, r->tenant.tenant, &warnings);
     if (app && dry_run) {
         if (precondition_holds(r))
-            answer_valid(r, &warnings);
+            answer_valid(r, app, &warnings);
     } else if (app && lock_tenant(r)) {
         if (tenant_is_there(r) && precondition_holds(r))
             replace(r, app, &warnings);

@@ -152,6 +152,43 @@ class Rewind(GuaranteesTest):
         self.assertEqual(self.platform.command('rewind', 'nobody', '--to', '5').returncode, 1)
 
 
+class Update(GuaranteesTest):
+    MORE = APP + '''  - name: all
+    key: [k]
+    window: { tumbling: 10s }
+    select: { n: count(), total: sum(v) }
+'''
+
+    def test_a_changed_stream_keeps_its_open_windows_and_nothing_is_cut_in_two(self):
+        self.onboard('updated')
+        for t in (1, 2, 12, 13):
+            self.send('updated', (t, 1, 20))
+        wait_for(lambda: self.platform.status('updated')['counters']['offset'] == 3, 'what was sent')
+        path = self.platform.dir + '/updated.yaml'
+        with open(path, 'w') as f:
+            f.write(tenant_app('updated', self.MORE.replace('v >= 10', 'v >= 100')))
+        wait_for(lambda: any('last_end' in s for s in self.platform.status('updated')['streams']), 'the status')
+        done = self.platform.command('tenant', 'update', path, '--plan', '-o', 'json')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        plan = {(r['what'], r['name']): r for r in map(json.loads, done.stdout.splitlines())}
+        self.assertEqual((plan['stream', 's']['change'], plan['stream', 's']['differs']), ('changed', 'where'))
+        self.assertIn('begins with windows from ' + at(20)[:-1], plan['stream', 's']['effect'])
+        self.assertEqual(plan['stream', 'all']['change'], 'added')
+        self.assertEqual(self.platform.status('updated')['version'], 1)
+        done = self.platform.command('tenant', 'update', path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for t in (14, 15, 21, 22):
+            self.send('updated', (t, 1, 20), (t, 1, 200))
+        self.platform.request('POST', '/v1/tenants/updated/events/end')
+        rows = lambda stream: {self.seconds(r['window_start']): (r['n'], r['total']) for r in self.platform.results('updated')
+                               if r['stream'] == stream}
+        wait_for(lambda: len(rows('s')) == 3 and len(rows('all')) == 2, 'the results')
+        self.assertEqual(rows('s'), {0: (2, 40), 10: (6, 480), 20: (2, 400)})
+        self.assertEqual(rows('all'), {10: (4, 440), 20: (4, 440)})
+        done = self.platform.command('verify', 'updated')
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+
 class Poison(GuaranteesTest):
     IN_MESSAGE = 4 + 4 + 8 + 8 + 8  # base/wire/contract.h: magic, version, heartbeat, generation, blocked_until_ms
 
