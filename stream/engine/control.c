@@ -52,6 +52,11 @@ static void tick_ignored(struct engine *e)
     e->counters.ticks_ignored++;
 }
 
+static int by_key(const void *a, const void *b)
+{
+    return ident_compare(&(*(struct device *const *)a)->ident, &(*(struct device *const *)b)->ident);
+}
+
 static void tick_counts(struct engine *e, const struct tick *ticks, size_t count)
 {
     struct device **devices = mem_alloc(count * sizeof(struct device *));
@@ -64,6 +69,10 @@ static void tick_counts(struct engine *e, const struct tick *ticks, size_t count
         devices[i]->target = before > devices[i]->target ? before : devices[i]->target;
     }
     watermarks_move(e, devices, count);
+    if (count)
+        qsort(devices, count, sizeof *devices, by_key);
+    for (size_t i = 0; i < count; i++)
+        device_settle(e, devices[i]);
     free(devices);
 }
 
@@ -212,6 +221,7 @@ static void take_end(struct engine *e, struct bytes body)
     }
     watermarks_move(e, devices, count);
     free(devices);
+    devices_settle(e);
 }
 
 static void take_time(struct engine *e, struct bytes body)

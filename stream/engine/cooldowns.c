@@ -87,8 +87,27 @@ bool memories_ordered(const struct engine *e)
     return true;
 }
 
+static void link_device(struct cooldown *c)
+{
+    c->behind = c->device->cooldowns;
+    if (c->behind)
+        c->behind->before = c;
+    c->device->cooldowns = c;
+}
+
+static void unlink_device(struct cooldown *c)
+{
+    if (c->before)
+        c->before->behind = c->behind;
+    else
+        c->device->cooldowns = c->behind;
+    if (c->behind)
+        c->behind->before = c->before;
+}
+
 static void cooldown_free(struct engine *e, struct cooldown *c)
 {
+    unlink_device(c);
     slab_free(&e->slab, c, sizeof *c + c->ident.len);
 }
 
@@ -192,4 +211,13 @@ void cooldown_put(struct engine *e, size_t memory, const struct ident *key, stru
     c->memory = memory;
     c->end = end;
     table_add(&e->cooldowns, &c->ident);
+    link_device(c);
+}
+
+void cooldowns_forget_device(struct engine *e, struct device *d)
+{
+    while (d->cooldowns) {
+        table_remove(&e->cooldowns, &d->cooldowns->ident);
+        cooldown_free(e, d->cooldowns);
+    }
 }

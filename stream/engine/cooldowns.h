@@ -22,6 +22,7 @@ void cooldown_put(struct engine *e, size_t memory, const struct ident *key, stru
 struct bytes cooldown_key(const struct cooldown *c);
 /* No window to come can be below it. */
 bool cooldown_expired(const struct engine *e, const struct cooldown *c);
+void cooldowns_forget_device(struct engine *e, struct device *d);
 /* Forgets those for which `which` says so. */
 void cooldowns_forget(struct engine *e, bool (*which)(const struct engine *e, const struct cooldown *c));
 

@@ -15,8 +15,10 @@ static void event_admit(struct engine *e, struct device *d, int64_t t)
     if (device_sees(e, d, t))
         watermarks_move(e, &d, 1);
     count_in_streams(e, d, t);
+    device_settle(e, d);
 }
 
+/* NULL: there are too many. */
 static struct device *device_of_event(struct engine *e)
 {
     const struct app *app = e->app;
@@ -29,7 +31,15 @@ static struct device *device_of_event(struct engine *e)
     buf_clear(b);
     for (size_t i = 0; i < app->watermark_per_count; i++)
         key_put(b, &e->decoder.slots[app->watermark_per[i]]);
-    return device_of(e, b->data, b->len);
+    return device_heard(e, b->data, b->len);
+}
+
+static void refuse_device(struct engine *e, int64_t t)
+{
+    if (e->sink->trace)
+        trace_unjudged(e, t, TRACE_TOO_MANY_KEYS);
+    publish_dead(e, DEAD_TOO_MANY_KEYS, "all %lld devices have windows; this event is of one more",
+                 (long long)e->app->limits.devices);
 }
 
 /* ---- ahead ---- */
@@ -95,11 +105,16 @@ static void admit_held(struct engine *e, const struct held *h)
     int64_t t;
     source_of_held(e, h);
     if (!decoder_scan(&e->decoder, &j))
-        return; /* it was one when it was held */
-    if (decoder_convert(&e->decoder, &t, &reason, &e->detail))
-        event_admit(e, device_of_event(e), t);
-    else /* the engine was rebased since */
+        return;                                                   /* it was one when it was held */
+    if (!decoder_convert(&e->decoder, &t, &reason, &e->detail)) { /* the engine was rebased since */
         publish_dead(e, reason, "%s", buf_cstr(&e->detail));
+        return;
+    }
+    struct device *d = device_of_event(e);
+    if (d)
+        event_admit(e, d, t);
+    else
+        refuse_device(e, t);
 }
 
 /* Time has really jumped: all are let in, in order, and not judged again. */
@@ -150,12 +165,17 @@ void event_take(struct engine *e)
     }
     struct device *d = device_of_event(e);
     e->counters.events++;
+    if (!d) {
+        refuse_device(e, t);
+        return;
+    }
     d->heard = true;
     d->last_offset = e->source.offset;
     d->last_received = e->source.received;
     if (is_ahead(e, t)) {
         if (e->sink->trace)
             trace_unjudged(e, t, TRACE_AHEAD);
+        device_settle(e, d); /* what is let in may make it forgotten */
         hold(e);
         return;
     }

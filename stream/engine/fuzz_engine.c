@@ -27,7 +27,8 @@
 
 static const char *const apps[] = {
     "tenant: acme\nevents:\n  time: { field: t, format: unix, out_of_orderness: 2s, ahead: 1m }\n" EVENTS STREAMS,
-    "tenant: acme\nevents:\n  time: { field: d.t, format: rfc3339 }\n  watermark_per: [id]\n" EVENTS STREAMS,
+    "tenant: acme\nevents:\n  time: { field: d.t, format: rfc3339 }\n  watermark_per: [id]\n" EVENTS STREAMS
+    "limits: { devices: 2 }\n",
     "tenant: acme\nevents:\n  time: { field: t, format: unix_ms, ahead: 1s }\n" EVENTS STREAMS
     "limits: { event: 64, message: 300, keys: 2, producers: 2, distinct: 2 }\n",
 };

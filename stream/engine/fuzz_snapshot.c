@@ -37,6 +37,11 @@ static void feed(struct engine *e, const char *body, const char *type, const cha
         &sink);
 }
 
+static const char another_version[] =
+    "{\"version\":4294967295,\"app\":\"tenant: acme\\nevents:\\n  time: { field: t, format: unix_ms }\\n"
+    "  fields: { id: int, v: { type: int, optional: true } }\\nstreams:\\n"
+    "  - { name: s, key: [id], window: { tumbling: 30s }, select: { n: count() } }\\n\"}";
+
 static void put_le(char *p, uint64_t v, int bytes)
 {
     for (int i = 0; i < bytes; i++)
@@ -60,6 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (engine_restore(copy, size, &e, &err) == 0) {
         (void)engine_tick_at(e);
         feed(e, "[{\"t\":40000,\"id\":1,\"site\":\"a\",\"v\":1},{\"t\":1,\"id\":1}]", "", "");
+        feed(e, another_version, CONTROL_VERSION, USER_API);
+        feed(e, "[{\"t\":40500,\"id\":1,\"site\":\"a\",\"v\":1},{\"t\":70000,\"id\":7}]", "", "");
         feed(e, "{\"highest\":1000}", CONTROL_TIME, USER_API);
         feed(e, "{}", CONTROL_END, USER_API);
         engine_snapshot(e, &b);

@@ -267,6 +267,22 @@ static void get_streams(struct cursor *c, struct engine *e)
     }
 }
 
+/* Just those without windows. */
+static void get_idle(struct cursor *c, struct engine *e)
+{
+    struct device *d;
+    size_t len;
+    for (uint32_t n = get_count(c, 4); n && !c->bad; n--) {
+        const char *bytes = get_bytes(c, &len);
+        d = c->bad ? NULL : device_find(e, bytes, len);
+        c->bad |= !d || d->idle || !e->app->watermark_per_count;
+        if (!c->bad)
+            idle_add(e, d);
+    }
+    for (size_t at = 0; (d = table_next(&e->devices, &at));)
+        c->bad |= e->app->watermark_per_count && d->idle != !d->panes;
+}
+
 /* ---- the rest ---- */
 
 static void get_producer(struct cursor *c, struct engine *e)
@@ -330,6 +346,7 @@ static void get_state(struct cursor *c, struct engine *e)
     get_memories(c, e);
     get_devices(c, e);
     get_streams(c, e);
+    get_idle(c, e);
     get_producers(c, e);
     get_held(c, e);
     get_cooldowns(c, e);

@@ -162,4 +162,5 @@ void watermarks_fall(struct engine *e, int64_t highest)
     for (size_t i = 0; i < count; i++)
         device_refresh(e, devices[i]);
     free(devices);
+    devices_settle(e);
 }

@@ -185,6 +185,16 @@ static void put_stream(struct buf *b, const struct stream *s)
     free(keys);
 }
 
+static void put_idle(struct buf *b, const struct engine *e)
+{
+    uint32_t count = 0;
+    for (const struct device *d = e->idle_first; d; d = d->idle_behind)
+        count++;
+    put_u32(b, count);
+    for (const struct device *d = e->idle_first; d; d = d->idle_behind)
+        put_bytes(b, d->ident.bytes, d->ident.len);
+}
+
 static void put_streams(struct buf *b, const struct engine *e)
 {
     for (size_t i = 0; i < e->stream_count; i++)
@@ -242,6 +252,7 @@ void engine_snapshot(const struct engine *e, struct buf *out)
     put_memories(&b, e);
     put_devices(&b, e);
     put_streams(&b, e);
+    put_idle(&b, e);
     put_producers(&b, e);
     put_held(&b, e);
     put_cooldowns(&b, e);

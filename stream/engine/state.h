@@ -74,6 +74,10 @@ struct device {
     uint64_t last_offset; /* of the last message with an event of it */
     int64_t last_received;
     struct timeline *lines; /* one per stream */
+    uint64_t panes;         /* in all of them */
+    struct cooldown *cooldowns;
+    bool idle; /* in the list of those without windows; only with watermark_per */
+    struct device *idle_before, *idle_behind;
 };
 
 /* A version of the app that was replaced while streams of it had windows: it counts for those until they are gone. */
@@ -148,6 +152,7 @@ struct memory {
 struct cooldown {       /* the highest window end at which a trigger fired for a key */
     struct ident ident; /* the memory's index and the key's length in 4 bytes each, the key, the device */
     struct device *device;
+    struct cooldown *before, *behind; /* of the device */
     size_t memory;
     int64_t end;
 };
@@ -174,8 +179,9 @@ struct engine {
     size_t memory_count;
 
     struct table devices;
-    struct device *only; /* without watermark_per, once time has begun */
-    int64_t highest;     /* of all events and ticks that counted, for `ahead` */
+    struct device *only;                   /* without watermark_per, once time has begun */
+    struct device *idle_first, *idle_last; /* without windows, the longest first */
+    int64_t highest;                       /* of all events and ticks that counted, for `ahead` */
     uint64_t event_sequence, result_number, dead_number;
 
     bool has_last, has_control;

@@ -77,6 +77,7 @@ struct pane *pane_new(struct engine *e, struct stream *s, struct key_row *key, i
 {
     struct pane *p = slab_alloc(&e->slab, pane_size(s)), **link = &key->panes;
     struct bucket *b = bucket_of(timeline_of(s, key->device), start);
+    key->device->panes++;
     p->key = key;
     p->start = start;
     p->bound = bound;
@@ -106,6 +107,7 @@ struct pane *pane_of(struct engine *e, struct stream *s, struct key_row *key, in
 static void pane_free(struct engine *e, const struct stream *s, struct pane *p)
 {
     struct row_context c = row_context_of(e, s);
+    p->key->device->panes--;
     row_release(&s->layout, p->row, &c);
     slab_free(&e->slab, p, pane_size(s));
 }

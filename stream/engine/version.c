@@ -274,11 +274,8 @@ static void drop_devices(struct engine *e)
 {
     size_t count;
     struct device **devices = devices_all(e, &count);
-    devices_free_lines(e);
-    for (size_t i = 0; i < count; i++) {
-        table_remove(&e->devices, &devices[i]->ident);
-        slab_free(&e->slab, devices[i], device_size(devices[i]));
-    }
+    for (size_t i = 0; i < count; i++)
+        device_forget(e, devices[i]);
     free(devices);
     e->only = NULL;
 }
@@ -290,13 +287,6 @@ static void drop_streams(struct engine *e)
     olds_sweep(e);
 }
 
-static bool always(const struct engine *e, const struct cooldown *c)
-{
-    (void)e;
-    (void)c;
-    return true;
-}
-
 static void end_devices(struct engine *e)
 {
     bool *ended = mem_alloc(e->stream_count * sizeof *ended);
@@ -305,7 +295,6 @@ static void end_devices(struct engine *e)
     free(ended);
     end_for_all(e);
     drop_streams(e);
-    cooldowns_forget(e, always);
     drop_devices(e);
 }
 
@@ -332,6 +321,7 @@ static void move_watermarks(struct engine *e)
     }
     watermarks_move(e, devices, count);
     free(devices);
+    devices_settle(e);
 }
 
 static void make_room(struct engine *e, const struct change *c)
@@ -382,6 +372,7 @@ static void open_all(struct engine *e)
             d->lines[i].ended = d->lines[i].floor = BEFORE;
         device_refresh(e, d);
     }
+    devices_settle(e);
 }
 
 /* Nothing can be published here, so watermarks stay where they are; with another out_of_orderness the next event moves
@@ -392,10 +383,8 @@ void engine_rebase(struct engine *e, struct app *app, uint32_t version, uint64_t
     bool same = app_devices_same(e->app, app);
     compare(&c, e->app, app);
     forget_others(e, &c);
-    if (!same) {
-        cooldowns_forget(e, always);
+    if (!same)
         drop_devices(e);
-    }
     change_app(e, &c, version);
     begin_only(e);
     open_all(e);

@@ -8,7 +8,18 @@
 struct device *device_of(struct engine *e, const void *bytes, size_t len);
 struct device *device_find(const struct engine *e, const void *bytes, size_t len);
 void devices_free_lines(struct engine *e);
-size_t device_size(const struct device *d);
+
+/* The device with this key, with watermark_per, of whom an event comes: to be settled when that was counted. One that
+ * is new may make the device forgotten that has been longest without a window; NULL if there are too many that have
+ * some.
+ */
+struct device *device_heard(struct engine *e, const void *bytes, size_t len);
+/* Takes note of whether the device has windows; of all, in the order of their keys. */
+void device_settle(struct engine *e, struct device *d);
+void devices_settle(struct engine *e);
+void idle_add(struct engine *e, struct device *d); /* restore */
+/* Forgets a device without windows, its watermark and cooldowns. */
+void device_forget(struct engine *e, struct device *d);
 
 /* An event or a tick says that it is t: highest times and one device's target rise. Returns whether its watermark will
  * move. */

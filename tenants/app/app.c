@@ -11,6 +11,7 @@ static void build_limits(struct builder *b)
     l->event_bytes = build_number(limits, "event", 0);
     l->message_bytes = build_number(limits, "message", 0);
     l->keys = build_number(limits, "keys", 0);
+    l->devices = build_number(limits, "devices", 0);
     l->producers = build_number(limits, "producers", 0);
     l->distinct = build_number(limits, "distinct", 0);
     bool larger = l->message_bytes && l->event_bytes > l->message_bytes;

@@ -82,7 +82,7 @@ struct app_job {
 };
 
 struct app_limits { /* decide results, so they are the app's */
-    int64_t event_bytes, message_bytes, keys, producers, distinct;
+    int64_t event_bytes, message_bytes, keys, devices, producers, distinct;
 };
 
 struct app_test {

@@ -263,7 +263,7 @@ static bool fields_same(const struct app *from, const struct app *to)
 static bool limits_same(const struct app_limits *x, const struct app_limits *y)
 {
     return x->event_bytes == y->event_bytes && x->message_bytes == y->message_bytes && x->keys == y->keys &&
-           x->producers == y->producers && x->distinct == y->distinct;
+           x->devices == y->devices && x->producers == y->producers && x->distinct == y->distinct;
 }
 
 static bool test_same(const struct app_test *x, const struct app_test *y)

@@ -109,6 +109,10 @@ const struct schema_row schema_rows[] = {
      "The largest message; a larger one is set aside as `too-large`."},
     {"limits", "keys", SCHEMA_INT, NO, "100000", 1, 1000000, NULL,
      "The most keys of a stream; an event of one more is set aside as `too-many-keys`."},
+    {"limits", "devices", SCHEMA_INT, NO, "100000", 1, 1000000, NULL,
+     "With `watermark_per`, of how many devices the time is kept. For one more, the device that has been longest "
+     "without "
+     "a window is forgotten; if all have windows, the event is set aside as `too-many-keys`."},
     {"limits", "producers", SCHEMA_INT, NO, "10000", 1, 100000, NULL,
      "Of how many producers the sequences are remembered."},
     {"limits", "distinct", SCHEMA_INT, NO, "10000", 1, 100000, NULL,

@@ -47,7 +47,8 @@ static void the_acme_example(void **state)
     assert_string_equal(j[0].timezone, "UTC");
     assert_string_equal(j[1].schedule, "5 0 * * *");
     assert_true(app->limits.event_bytes == 65536 && app->limits.message_bytes == 1048576 &&
-                app->limits.keys == 100000 && app->limits.producers == 10000 && app->limits.distinct == 10000);
+                app->limits.keys == 100000 && app->limits.devices == 100000 && app->limits.producers == 10000 &&
+                app->limits.distinct == 10000);
     assert_true(app->keep == INT64_C(400) * 86400000);
     assert_int_equal(app->test_count, 3);
     app_free(&app);

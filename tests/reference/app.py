@@ -9,7 +9,7 @@ import yaml
 import expr
 import values
 
-LIMITS = {'event': 64 * 1024, 'message': 1024 * 1024, 'keys': 100000,
+LIMITS = {'event': 64 * 1024, 'message': 1024 * 1024, 'keys': 100000, 'devices': 100000,
           'producers': 10000, 'distinct': 10000}
 
 

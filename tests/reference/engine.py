@@ -166,6 +166,7 @@ class Engine:
         self.highest = None                    # highest t of all events (7: "`ahead` stays common")
         self.clocks = {}                       # device -> Clock
         self.windows = {}                      # (version, stream, key, start) -> Window
+        self.idle = OrderedDict()              # devices without windows, the longest first
         self.held = []                         # events held back as ahead
         self.cooldowns = {}                    # (trigger, cooldown, key, device) -> highest end at which it fired
         self.number = 0                        # of the last result
@@ -248,14 +249,53 @@ class Engine:
             self.dead(refused.reason, offset, index, raw)
             return
         device = tuple(fields[name] for name in self.app.watermark_per)
-        self.clocks.setdefault(device, Clock()).last_offset = offset
-        self.judge_ahead(Event(t, fields, device, offset, index, raw, source))
+        event = Event(t, fields, device, offset, index, raw, source)
+        if self.hear(device):
+            self.clocks[device].last_offset = offset
+            self.judge_ahead(event)
+        else:
+            self.dead_event('too-many-keys', event)
+
+    # ------------------------------------------------------------ devices
+
+    def hear(self, device):
+        """D5: with `watermark_per`, no more than `limits.devices`: for one more, the one longest without a window is
+        forgotten; False if all have some."""
+        if not self.app.watermark_per:
+            self.clocks.setdefault(device, Clock())
+            return True
+        self.idle.pop(device, None)
+        if device not in self.clocks:
+            while len(self.clocks) >= self.app.limits['devices'] and self.idle:
+                self.forget_device(next(iter(self.idle)))
+            if len(self.clocks) >= self.app.limits['devices']:
+                return False
+            self.clocks[device] = Clock()
+        return True
+
+    def forget_device(self, device):
+        del self.idle[device], self.clocks[device]
+        self.forget_cooldowns(lambda trigger, cooldown, of_device: of_device == device)
+        for version in self.old + [self.version]:
+            version.reaches = {place: reach for place, reach in version.reaches.items() if place[1] != device}
+
+    def settle(self, devices):
+        """Takes note of who has windows."""
+        if not self.app.watermark_per:
+            return
+        with_windows = {w.device for w in self.windows.values()}
+        for device in sorted(devices, key=values.order_of_key):
+            if device in with_windows:
+                self.idle.pop(device, None)
+            else:
+                self.idle.setdefault(device)
 
     # ------------------------------------------------------------ events
 
     def judge_ahead(self, event):
         """7: an event too far in front of the highest t of all events is held back."""
         if self.is_ahead(event):
+            self.settle([event.device])
             self.hold(event)
         else:
             self.drop_held()                   # "If an ordinary event ... comes first"
@@ -272,7 +312,10 @@ class Engine:
         if len({e.offset for e in self.held}) >= HELD_MESSAGES:
             held, self.held = self.held, []    # "time has really jumped, and they are let in, in order"
             for each in held:
-                self.let_in(each)
+                if self.hear(each.device):
+                    self.let_in(each)
+                else:
+                    self.dead_event('too-many-keys', each)
 
     def drop_held(self):
         for event in self.held:
@@ -284,6 +327,7 @@ class Engine:
         self.see(event.device, event.t)
         self.close_windows()
         self.count(event)
+        self.settle([event.device])
 
     def see(self, device, t):
         self.highest = t if self.highest is None else max(self.highest, t)
@@ -519,6 +563,7 @@ class Engine:
         for device, t in counting:
             self.see(device, t)
         self.close_windows()
+        self.settle([device for device, _ in counting])
 
     def devices_in(self, body):
         devices = body.get('devices')
@@ -553,6 +598,7 @@ class Engine:
             if ends:
                 clock.advance_to(max(ends))
         self.close_windows()
+        self.settle(self.clocks)
 
     # -- time
 
@@ -573,6 +619,7 @@ class Engine:
         for version in self.old + [self.version]:
             for reach in version.on_all.values():
                 reach.ended, reach.begin = min(reach.ended, limit), min(reach.begin, limit)
+        self.settle(self.clocks)
 
     def older_versions_fall(self, device, highest):
         """An older version keeps the windows that start up to T; the rest is of a time that never was."""
@@ -632,6 +679,7 @@ class Engine:
             if clock.highest is not None:
                 clock.advance_to(clock.highest - self.app.out_of_orderness)
         self.close_windows()
+        self.settle(self.clocks)
 
     def same_devices(self, new):
         old = {f.name: f for f in self.app.fields}
@@ -731,7 +779,7 @@ class Engine:
                     [w.end for w in self.windows.values() if w.stream == stream.name]))
         self.version.on_all = reaches
         self.version.reaches = {}
-        self.windows, self.old, self.cooldowns, self.clocks = {}, [], {}, {}
+        self.windows, self.old, self.cooldowns, self.clocks, self.idle = {}, [], {}, {}, OrderedDict()
 
     def begin_only_clock(self):
         if not self.app.watermark_per and self.highest is not None and not self.clocks:

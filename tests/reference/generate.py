@@ -219,6 +219,8 @@ class AppMaker:
         if r.random() < 0.5:
             limits['keys'] = r.choice([1, 2, 3])
         if r.random() < 0.5:
+            limits['devices'] = r.choice([1, 2, 3])
+        if r.random() < 0.5:
             limits['producers'] = r.choice([1, 2])
         if r.random() < 0.5:
             limits['distinct'] = r.choice([1, 2, 3])
@@ -303,7 +305,7 @@ class AppMaker:
             elif pick < 0.86:
                 app['events']['time']['ahead'] = r.choice(['5s', '1m', '1h'])
             elif pick < 0.9:
-                app.setdefault('limits', {})['keys'] = r.choice([1, 2, 5])
+                app.setdefault('limits', {})[r.choice(['keys', 'devices'])] = r.choice([1, 2, 5])
             elif pick < 0.94:
                 app['events']['fields']['up'] = {'type': 'bool', 'default': True}
             elif pick < 0.97 and 'watermark_per' in app['events']:
