@@ -203,6 +203,7 @@ static void on_loaded(struct stream_core *c, const struct stream_event *e)
     left_out_take(&c->left_out, e->loaded.skips, e->loaded.skip_count, e->loaded.log_generation);
     c->dirty = e->loaded.begins;
     c->kept_day = e->loaded.kept_ms == INT64_MIN ? -1 : e->loaded.kept_ms / DAY_MS;
+    c->restored = e->loaded.restored;
     c->epoch = e->loaded.epoch;
     c->offset = e->loaded.head.offset;
     c->hash = e->loaded.head.hash;

@@ -75,6 +75,9 @@ struct stream_event {
             size_t skip_count;
             uint64_t log_generation; /* with which the present log began */
             int64_t kept_ms;         /* saved_ms of this generation's newest kept checkpoint; INT64_MIN = none */
+            /* The checkpoint came from a backup, and what has been published behind it is not all read again yet: the
+             * runs that its triggers started may be lost, so these are published again. */
+            bool restored;
         } loaded;
         struct {
             const int64_t *numbers; /* x-number of this generation found in the queue */

@@ -29,9 +29,15 @@ static void stream_json(struct stream_core *c, size_t i, bool at_end)
     json_w_close(b, '}');
 }
 
+static bool has_passed_the_tail(const struct stream_core *c)
+{
+    return c->state == CORE_RUNNING && c->known_results.count == 0;
+}
+
 /* What readers of the head need: see docs/formats.md. */
 static void write_info(struct stream_core *c)
 {
+    c->restored = c->restored && !has_passed_the_tail(c);
     struct buf *b = &c->info;
     struct engine_info info;
     bool at_end = core_at_end(c);
@@ -46,6 +52,10 @@ static void write_info(struct stream_core *c)
     put_number(b, "last_received", info.last_received_ms);
     json_w_name(b, "at_end");
     json_w_bool(b, at_end);
+    if (c->restored) {
+        json_w_name(b, "restored");
+        json_w_bool(b, true);
+    }
     json_w_name(b, "streams");
     json_w_open(b, '{');
     for (size_t i = 0; i < engine_app(c->engine)->stream_count; i++)

@@ -86,6 +86,7 @@ struct stream_core {
     struct held_delivery *held; /* while reading pauses */
     size_t held_count, held_cap;
     bool hold_unstored;
+    bool restored; /* see STREAM_LOADED; until the replay has passed all that it found in the queues */
     struct number_set known_results, known_dead; /* found in their queues and not yet given again by the replay */
     struct left_out left_out;
     struct skip_row skip_asked; /* while skipping */

@@ -105,7 +105,7 @@ static void take_trigger(void *context, const struct engine_trigger *t)
     struct stream_core *c = context;
     char key[KEY_SIZE];
     count_fired(c, t->name);
-    if (number_set_has(&c->known_results, (int64_t)t->result_number))
+    if (number_set_has(&c->known_results, (int64_t)t->result_number) && !c->restored)
         return; /* its result is in the queue, and a trigger is published before its result */
     struct outbox_message m = {.kind = OUT_TRIGGER,
                                .exchange = EXCHANGE_TRIGGERS,

@@ -2,6 +2,7 @@
 #include "stream/worker.h"
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "coredms/kept.h"
 
@@ -131,6 +132,7 @@ static int load(struct worker *w, struct loading *l, struct stream_event *e, str
     e->loaded.epoch = l->head.epoch;
     e->loaded.head = head_of(&l->head);
     w->checkpoint_number = l->head.number;
+    json_get_bool(l->head.info, strlen(l->head.info), "restored", &e->loaded.restored);
     const bool rewound = l->tenant.rewind.generation == w->start.generation;
     if (rewound)
         e->loaded.rewind = &l->tenant.rewind;
