@@ -135,6 +135,20 @@ void apps_give(struct apps *a, const struct app *app)
     pthread_mutex_unlock(&a->lock);
 }
 
+void apps_forget(struct apps *a, const char *tenant)
+{
+    pthread_mutex_lock(&a->lock);
+    for (size_t i = a->count; i-- > 0;) {
+        if (strcmp(a->list[i].tenant, tenant) != 0)
+            continue;
+        if (a->list[i].users)
+            a->list[i].generation = 0; /* of none: nobody finds it any more, and it goes as one of the oldest */
+        else
+            drop(a, i);
+    }
+    pthread_mutex_unlock(&a->lock);
+}
+
 const struct app_stream *app_find_stream(const struct app *app, const char *name)
 {
     for (size_t i = 0; i < app->stream_count; i++)

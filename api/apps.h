@@ -15,6 +15,9 @@ int apps_take(struct apps *a, struct coredms *db, const struct tenant_row *tenan
               struct err *err) MUSTCHECK;
 void apps_give(struct apps *a, const struct app *app); /* no-op on NULL */
 
+/* A tenant was put back from a backup: the same generation and version may have another text now. */
+void apps_forget(struct apps *a, const char *tenant);
+
 const struct app_stream *app_find_stream(const struct app *app, const char *name); /* NULL = none */
 const struct app_job *app_find_job(const struct app *app, const char *name);
 

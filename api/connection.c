@@ -178,14 +178,15 @@ long exchange_read(void *exchange, void *p, size_t len, struct err *err)
     return n;
 }
 
-void exchange_write(struct exchange *x, const void *p, size_t len)
+bool exchange_write(struct exchange *x, const void *p, size_t len)
 {
     int fd = len > SMALL_WRITE ? socket_of(x) : -1;
     if (fd >= 0)
         watch(x->connections, fd, WRITE_MS + (int64_t)(len / WRITE_BYTES) * WRITE_MS);
-    mg_write(x->connection, p, len);
+    int n = mg_write(x->connection, p, len);
     if (fd >= 0)
         unwatch(x->connections, fd);
+    return n >= 0 && (size_t)n == len;
 }
 
 bool exchange_discard(struct exchange *x, int64_t max_bytes, int64_t max_ms)

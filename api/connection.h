@@ -31,7 +31,8 @@ void exchange_begin(struct exchange *x, struct connections *c, struct mg_connect
 struct mg_connection *connection_of(struct exchange *x);
 /* For struct request_source. */
 long exchange_read(void *exchange, void *p, size_t len, struct err *err);
-void exchange_write(struct exchange *x, const void *p, size_t len);
+/* false: it could not be sent. */
+bool exchange_write(struct exchange *x, const void *p, size_t len);
 /* Reads on without looking, within limits; true: the body has been read to its proper end. */
 bool exchange_discard(struct exchange *x, int64_t max_bytes, int64_t max_ms);
 

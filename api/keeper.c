@@ -116,6 +116,19 @@ void keeper_request_published(struct keeper *k, const char *tenant, const char *
     free(name);
 }
 
+void keeper_forget(struct keeper *k, const char *tenant)
+{
+    size_t len = strlen(tenant);
+    pthread_mutex_lock(&k->lock);
+    for (struct name **at = &k->published; *at;) {
+        if (strncmp((*at)->text, tenant, len) == 0 && (*at)->text[len] == '/')
+            take_out(at);
+        else
+            at = &(*at)->next;
+    }
+    pthread_mutex_unlock(&k->lock);
+}
+
 static bool is_published(struct keeper *k, const struct run_row *r, bool forget)
 {
     char *name = mem_printf("%s/%s", r->tenant, r->id);

@@ -20,6 +20,8 @@ void keeper_unlock(struct keeper *k, const char *tenant);
 
 /* A request for a run that is known to be with the broker: the keeper need not publish it in this process's life. */
 void keeper_request_published(struct keeper *k, const char *tenant, const char *id);
+/* Of a tenant that was put back from a backup nothing is known to be with the broker. */
+void keeper_forget(struct keeper *k, const char *tenant);
 /* Messages that found no queue; -1 = not known. */
 int64_t keeper_unrouted(struct keeper *k);
 

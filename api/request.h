@@ -21,6 +21,7 @@ struct request_source {
     const char *(*header)(void *context, const char *name); /* NULL = missing */
     /* Bytes of the body: > 0, 0 at its proper end, -1 with *err (ERR_INVALID cut short, ERR_TIMEOUT too slow). */
     long (*read)(void *context, void *p, size_t len, struct err *err);
+    bool (*write)(void *context, const void *p, size_t len); /* for answer_stream.h alone; NULL = it cannot */
 };
 
 struct request {
@@ -34,10 +35,12 @@ struct request {
     bool has_tenant;
     struct tenant_row tenant; /* of a path with {tenant} */
     uint64_t body_bytes;      /* read so far */
+    bool takes_chunks;        /* the client knows HTTP/1.1 */
 
     int status; /* of the answer; 0 = none yet */
     const char *content_type;
-    struct buf headers; /* whole lines, each with CR LF */
+    bool streamed, stream_broken; /* answer_stream.h has sent it; but not all of it */
+    struct buf headers;           /* whole lines, each with CR LF */
     struct buf body;
 };
 

@@ -3,6 +3,7 @@
 #define YAML     "application/yaml text/yaml application/x-yaml text/plain application/octet-stream"
 #define JSON     "application/json"
 #define JSON_CSV "application/json text/csv"
+#define NDJSON   "application/x-ndjson"
 #define UPLOAD   "application/json application/x-ndjson text/csv"
 #define PARAMETERS(...)                                                                                                \
     (const struct route_parameter[])                                                                                   \
@@ -90,6 +91,25 @@ const struct route routes[] = {
         .takes = JSON, .answers = ANSWERS({202, JSON, "its new generation; where reading begins"})),
     ROW(tenant_token, "POST", "/v1/tenants/{tenant}/token", WHO_TENANT,
         .summary = "A new token, answered once; the old one is void", .answers = ANSWERS({200, JSON, "the token"})),
+    ROW(tenant_credentials, "POST", "/v1/tenants/{tenant}/credentials", WHO_TENANT,
+        .summary =
+            "Provision it again: its broker objects, users and permissions are as they must be, and the password "
+            "of its broker user is a new one, answered once",
+        .answers = ANSWERS({200, JSON, "the broker credentials"})),
+    ROW(tenant_backup, "GET", "/v1/tenants/{tenant}/backup", WHO_PLATFORM,
+        .summary = "A backup of one tenant, made while it runs: its app, checkpoints, results, runs and reports",
+        .answers = ANSWERS({200, NDJSON, "the backup; its last line says that it is whole"})),
+    ROW(backup, "GET", "/v1/backup", WHO_PLATFORM, .summary = "A backup of all tenants, made while they run",
+        .answers = ANSWERS({200, NDJSON, "the backup; its last line says that it is whole"})),
+    ROW(restore, "POST", "/v1/restore", WHO_PLATFORM,
+        .summary =
+            "Put back the tenants of a backup, each whole or not at all. They go on from their checkpoints in the "
+            "log; their broker credentials are new and answered once",
+        .takes = NDJSON,
+        .parameters = PARAMETERS({"skip", "query", "boolean",
+                                  "pass over what is lost of the log, e.g. one that was made anew: written down, and "
+                                  "left out from then on"}),
+        .answers = ANSWERS({200, JSON, "`tenants`: what became of each; one that is there already stays as it is"})),
     ROW(events_upload, "POST", "/v1/tenants/{tenant}/events", WHO_TENANT,
         .summary =
             "Upload events as JSON (an object, several, or an array), newline-delimited JSON or CSV with a header "

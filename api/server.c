@@ -67,10 +67,18 @@ static const char *source_header(void *context, const char *name)
     return mg_get_header(connection_of(context), name);
 }
 
+static bool source_write(void *context, const void *p, size_t len)
+{
+    return exchange_write(context, p, len);
+}
+
 static void begin(struct request *r, struct server *s, struct exchange *x, const struct mg_request_info *info)
 {
     unsigned char bytes[8];
-    *r = (struct request){.api = s->api, .source = {x, source_header, exchange_read}, .method = info->request_method};
+    *r = (struct request){.api = s->api,
+                          .source = {x, source_header, exchange_read, source_write},
+                          .method = info->request_method,
+                          .takes_chunks = info->http_version && strcmp(info->http_version, "1.1") == 0};
     random_bytes(bytes, sizeof bytes);
     for (int i = 0; i < 8; i++)
         snprintf(r->id + 2 * i, 3, "%02x", bytes[i]);
@@ -123,7 +131,7 @@ static void send_answer(struct request *r, struct exchange *x, bool keep)
     buf_printf(&out, "X-Content-Type-Options: nosniff\r\nConnection: %s\r\n\r\n", keep ? "keep-alive" : "close");
     if (!head && !bare)
         buf_add(&out, r->body.data, r->body.len);
-    exchange_write(x, out.data, out.len);
+    (void)exchange_write(x, out.data, out.len); /* whoever has gone does not need it */
     buf_free(&out);
 }
 
@@ -163,16 +171,19 @@ static int serve(struct mg_connection *c)
         problem(&r, PROBLEM_INVALID_REQUEST, "%s", fault);
     else
         dispatch(&r);
-    bool whole = !fault && exchange_discard(&x, DISCARD_BYTES, DISCARD_MS);
-    send_answer(&r, &x, whole && client_keeps(c, info));
+    bool whole = !fault && !r.streamed && exchange_discard(&x, DISCARD_BYTES, DISCARD_MS);
+    if (!r.streamed)
+        send_answer(&r, &x, whole && client_keeps(c, info));
     int64_t us = clock_mono_us() - began;
     metrics_http_add(s->api->http, r.route, r.status, us);
     tell(&r, us);
     int status = r.status;
+    bool streamed = r.streamed;
     request_end(&r);
     if (whole)
         return status;
-    (void)exchange_discard(&x, LINGER_BYTES, LINGER_MS);
+    if (!streamed)
+        (void)exchange_discard(&x, LINGER_BYTES, LINGER_MS);
     mg_close_connection(c); /* what follows on it could be read as another request */
     return -1;
 }

@@ -5,9 +5,11 @@
 #include "base/mem.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define CONNECT_SECONDS 5L
 #define CALL_SECONDS    300L
@@ -88,10 +90,27 @@ void client_query(struct buf *url, const char *name, const char *value)
     client_encode(url, value);
 }
 
+struct taking {
+    CURL *curl;
+    struct buf *answer;
+    FILE *into; /* of an answer of success; NULL: answer */
+};
+
 static size_t take(char *data, size_t size, size_t count, void *context)
 {
-    buf_add(context, data, size * count);
+    const struct taking *t = context;
+    long code = 0;
+    curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &code);
+    if (t->into && code >= 200 && code < 300)
+        return fwrite(data, 1, size * count, t->into);
+    buf_add(t->answer, data, size * count);
     return size * count;
+}
+
+static size_t give(char *data, size_t size, size_t count, void *context)
+{
+    size_t n = fread(data, 1, size * count, context);
+    return n == 0 && ferror((FILE *)context) ? CURL_READFUNC_ABORT : n;
 }
 
 /* ---- problems ---- */
@@ -189,18 +208,34 @@ static struct curl_slist *headers(const struct client *c, const struct client_re
     return list;
 }
 
+/* A file's size goes before it; what has none comes in chunks. */
+static void prepare_file(struct client *c, FILE *from)
+{
+    struct stat st;
+    bool sized = fstat(fileno(from), &st) == 0 && S_ISREG(st.st_mode);
+    curl_easy_setopt(c->curl, CURLOPT_POST, 1L);
+    curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, sized ? (curl_off_t)st.st_size : (curl_off_t)-1);
+    curl_easy_setopt(c->curl, CURLOPT_READFUNCTION, give);
+    curl_easy_setopt(c->curl, CURLOPT_READDATA, from);
+}
+
 static void prepare(struct client *c, const struct client_request *r, const char *url, struct curl_slist *list,
-                    struct buf *answer)
+                    struct taking *taking)
 {
     curl_easy_reset(c->curl);
     curl_easy_setopt(c->curl, CURLOPT_URL, url);
     curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, r->method);
     curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, list);
     curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, take);
-    curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, answer);
+    curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, taking);
     curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
-    curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, CALL_SECONDS);
+    curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, r->from || r->into ? 0L : CALL_SECONDS);
+    curl_easy_setopt(c->curl, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
+    if (r->from) {
+        prepare_file(c, r->from);
+        return;
+    }
     if (!r->body && strcmp(r->method, "GET") == 0)
         return;
     curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->len);
@@ -215,13 +250,19 @@ int client_call(struct client *c, const struct client_request *r, struct buf *an
     char *url = mem_printf("%s%s", c->server, r->path);
     struct curl_slist *list = headers(c, r);
     buf_clear(answer);
-    prepare(c, r, url, list, answer);
+    struct taking taking = {c->curl, answer, r->into};
+    prepare(c, r, url, list, &taking);
     CURLcode result = curl_easy_perform(c->curl);
     curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &code);
     curl_slist_free_all(list);
     free(url);
     if (status)
         *status = code;
+    if (result == CURLE_WRITE_ERROR)
+        return err_set(err, ERR_FULL, "what the server answers cannot be written: %s", strerror(errno));
+    if (result != CURLE_OK && r->into && code == 200)
+        return err_set(err, ERR_UNAVAILABLE, "the API broke off its answer (%s): its log says why",
+                       curl_easy_strerror(result));
     if (result != CURLE_OK)
         return err_set(err, ERR_UNAVAILABLE,
                        "the API at %s is not there (%s): start the platform with `belltower up`, or give --server",

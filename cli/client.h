@@ -6,6 +6,7 @@
 #include "base/settings.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 
 struct client {
     struct settings settings;
@@ -23,6 +24,7 @@ struct client_request {
     const char *content_type, *accept, *if_match, *idempotency_key; /* NULL = none */
     const void *body;
     size_t len;
+    FILE *from, *into; /* instead of body and answer, for what must not fill the memory; no limit of time then */
 };
 /* The answer's body replaces *answer; *status (may be NULL) its code. Not 2xx: -1 with the problem's text, by its code:
  * ERR_DENIED (401, 403), ERR_NOT_FOUND, ERR_CONFLICT (409, 412), ERR_INVALID (400, 413, 415, 422), ERR_UNAVAILABLE

@@ -1,5 +1,6 @@
-/* belltower tenant add|list|show|update|pause|resume|remove|token. */
+/* belltower tenant add|list|show|update|pause|resume|token|credentials|remove. */
 #include "cli/client.h"
+#include "cli/kept.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 
@@ -50,21 +51,12 @@ static int read_app(const char *path, struct buf *text, char **tenant, struct er
     return 0;
 }
 
-/* Where `send` looks for the credentials of a tenant. */
-static void credentials_path(const struct client *c, const char *tenant, char *out, size_t size)
-{
-    snprintf(out, size, "%s/clients/%s.json", c->settings.data, tenant);
-}
-
 static int keep_credentials(const struct client *c, const struct wanted *w, const char *tenant,
                             const struct buf *answer, struct err *err)
 {
-    char path[4096], dir[4096];
-    snprintf(dir, sizeof dir, "%s/clients", c->settings.data);
-    credentials_path(c, tenant, path, sizeof path);
-    if (!w->save && files_make_directories(dir, err) < 0)
-        return -1;
-    if (files_write_secret(w->save ? w->save : path, answer->data, answer->len, err) < 0)
+    char path[4096];
+    kept_path(c, tenant, path, sizeof path);
+    if (kept_write(c, w->save, tenant, answer->data, answer->len, err) < 0)
         return -1;
     fprintf(stderr, "the token and the broker credentials are kept in %s; they are not shown again\n",
             w->save ? w->save : path);
@@ -208,47 +200,36 @@ static int do_resume(struct client *c, const void *wanted, char **argv, struct e
     return status;
 }
 
-/* The kept credentials with the new token. */
-static int renew_kept_token(const struct client *c, const char *tenant, const struct buf *answer, struct err *err)
+/* What is answered once: shown, and kept beside what is kept already. */
+static int renew(struct client *c, const char *tenant, const char *action, const char *member, struct err *err)
 {
-    char path[4096];
-    struct buf kept = {0}, token = {0}, renewed = {0};
-    const char *old;
-    size_t len;
-    int status = 0;
-    credentials_path(c, tenant, path, sizeof path);
-    bool there = access(path, F_OK) == 0;
-    if (there)
-        status = files_read(path, 65536, &kept, err);
-    if (status == 0 && there && json_get_string(answer->data, answer->len, "token", &token) &&
-        json_find(kept.data, kept.len, "token", &old, &len) == JSON_STRING) {
-        buf_add(&renewed, kept.data, (size_t)(old - kept.data));
-        json_w_str(&renewed, buf_cstr(&token));
-        buf_add(&renewed, old + len, kept.len - (size_t)(old - kept.data) - len);
-        status = files_write_secret(path, renewed.data, renewed.len, err);
-        if (status == 0)
-            fprintf(stderr, "the new token is kept in %s\n", path);
+    struct buf answer = {0};
+    char *path = tenant_path(tenant, action), file[4096];
+    const struct client_request r = {.method = "POST", .path = path};
+    int status = client_call(c, &r, &answer, NULL, err);
+    if (status == 0) {
+        printf("%s\n", buf_cstr(&answer));
+        kept_path(c, tenant, file, sizeof file);
+        if (kept_renew(c, tenant, member, answer.data, answer.len, err) < 0)
+            fprintf(stderr, "belltower: what is above could not be kept: %s\n", err->text);
+        else
+            fprintf(stderr, "the new %s is kept in %s\n", member, file);
     }
-    buf_free(&kept);
-    buf_free(&token);
-    buf_free(&renewed);
+    free(path);
+    buf_free(&answer);
     return status;
 }
 
 static int do_token(struct client *c, const void *wanted, char **argv, struct err *err)
 {
-    struct buf answer = {0};
-    char *path = tenant_path(argv[0], "/token");
-    const struct client_request r = {.method = "POST", .path = path};
     (void)wanted;
-    int status = client_call(c, &r, &answer, NULL, err);
-    if (status == 0)
-        printf("%s\n", buf_cstr(&answer));
-    if (status == 0 && renew_kept_token(c, argv[0], &answer, err) < 0)
-        fprintf(stderr, "belltower: the token above could not be kept: %s\n", err->text);
-    free(path);
-    buf_free(&answer);
-    return status;
+    return renew(c, argv[0], "/token", "token", err);
+}
+
+static int do_credentials(struct client *c, const void *wanted, char **argv, struct err *err)
+{
+    (void)wanted;
+    return renew(c, argv[0], "/credentials", "broker", err);
 }
 
 /* Asks a person; a script is not asked. */
@@ -272,7 +253,7 @@ static int do_remove(struct client *c, const void *wanted, char **argv, struct e
     char *path = tenant_path(argv[0], w->keep_data ? "?keep_data=true" : ""), file[4096];
     const struct client_request r = {.method = "DELETE", .path = path};
     int status = client_call(c, &r, &answer, &code, err);
-    credentials_path(c, argv[0], file, sizeof file);
+    kept_path(c, argv[0], file, sizeof file);
     if (status == 0) {
         remove(file);
         fprintf(stderr, "%s %s: workers, queues, broker users and credentials; results, runs and reports are %s\n",
@@ -292,6 +273,8 @@ const struct verb_sub tenant_subs[] = {
     {"pause", "TENANT", "stop its workers; events wait in its queue", do_pause},
     {"resume", "TENANT", "start them again", do_resume},
     {"token", "TENANT", "a new token; the old one ends", do_token},
+    {"credentials", "TENANT", "a new password of its broker user; its broker objects are made again if need be",
+     do_credentials},
     {"remove", "TENANT", "remove it with its queues and users", do_remove},
     {NULL, NULL, NULL, NULL},
 };

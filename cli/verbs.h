@@ -86,6 +86,8 @@ int cmd_tenant(int argc, char **argv);
 int cmd_rewind(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
+int cmd_backup(int argc, char **argv);
+int cmd_restore(int argc, char **argv);
 int cmd_results(int argc, char **argv);
 int cmd_triggers(int argc, char **argv);
 int cmd_batch(int argc, char **argv);

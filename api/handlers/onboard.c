@@ -93,24 +93,6 @@ static int set_running(struct request *r, struct tenant_row *row, struct err *er
     return status == 0 ? operation_want(r->api, row, err) : -1;
 }
 
-/* The credentials as the provisioner said them, with the broker's address. */
-static void put_broker(struct request *r, const struct buf *credentials)
-{
-    static const char *const members[] = {"user", "password", "vhost", "exchange", "worker"};
-    const char *value;
-    size_t len;
-    json_w_name(&r->body, "broker");
-    json_w_open(&r->body, '{');
-    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
-        if (json_find(credentials->data, credentials->len, members[i], &value, &len) != JSON_STRING)
-            continue;
-        json_w_name(&r->body, members[i]);
-        json_w_raw(&r->body, value, len);
-    }
-    put_text(&r->body, "address", r->api->settings.broker);
-    json_w_close(&r->body, '}');
-}
-
 static void answer_created(struct request *r, const struct tenant_row *row, const char *token,
                            const struct buf *credentials, const struct buf *warnings)
 {

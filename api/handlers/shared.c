@@ -120,6 +120,25 @@ bool read_object(struct request *r, const char *const *members, struct buf *out)
     return only_members(r, out, members);
 }
 
+/* ---- broker credentials ---- */
+
+void put_broker(struct request *r, const struct buf *credentials)
+{
+    static const char *const members[] = {"user", "password", "vhost", "exchange", "worker"};
+    const char *value;
+    size_t len;
+    json_w_name(&r->body, "broker");
+    json_w_open(&r->body, '{');
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        if (json_find(credentials->data, credentials->len, members[i], &value, &len) != JSON_STRING)
+            continue;
+        json_w_name(&r->body, members[i]);
+        json_w_raw(&r->body, value, len);
+    }
+    put_text(&r->body, "address", r->api->settings.broker);
+    json_w_close(&r->body, '}');
+}
+
 /* ---- the tenant ---- */
 
 bool tenant_is_there(struct request *r)

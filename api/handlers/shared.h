@@ -16,6 +16,9 @@ struct app *read_app(struct request *r, const char *tenant, struct buf *warnings
  * answer is made. */
 bool read_object(struct request *r, const char *const *members, struct buf *out);
 
+/* The member `broker`: the credentials as the provisioner said them, with the broker's address. */
+void put_broker(struct request *r, const struct buf *credentials);
+
 /* The tenant can take work: not being created or removed. false: the answer is made. */
 bool tenant_is_there(struct request *r);
 /* Its lock, and r->tenant as it is under it. false: the answer is made, and the lock is not held. */

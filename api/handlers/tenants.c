@@ -133,9 +133,10 @@ static int set_state(struct request *r, struct coredms *db, enum tenant_state st
     if (registry_set_state(db, r->tenant.tenant, state, false, err) < 0)
         return -1;
     r->tenant.state = state;
-    if (operation_want(r->api, &r->tenant, err) < 0)
+    /* the word to skip comes before the start that it is for */
+    if (state == TENANT_RUNNING && supervision_retry(r->api->supervision, r->tenant.tenant, skip, err) < 0)
         return -1;
-    return state == TENANT_RUNNING ? supervision_retry(r->api->supervision, r->tenant.tenant, skip, err) : 0;
+    return operation_want(r->api, &r->tenant, err);
 }
 
 static void change_state(struct request *r, enum tenant_state state, bool skip)

@@ -1,0 +1,245 @@
+"""Backups while events flow, and what they bring back: after a restore all is as if nothing had happened."""
+import collections
+import json
+import os
+import shutil
+import subprocess
+import sys
+import unittest
+import urllib.parse
+
+from harness import BIN, Platform, PlatformTest, management, read, tenant_app, wait_for
+from test_platform import APP, all_stored, final, published, reference, rounded, simulate
+
+
+def restore(test, platform, path, *options):
+    """By the command; each tenant's new credentials are the platform's then."""
+    done = platform.command('restore', path, *options)
+    test.assertEqual(done.returncode, 0, done.stderr)
+    rows = json.loads(done.stdout)['tenants']
+    for row in rows:
+        test.assertTrue(row['restored'], row)
+        platform.credentials[row['tenant']] = row
+    return {row['tenant']: row for row in rows}
+
+
+class Lost(unittest.TestCase):
+    """Everything that the platform had on its disk or in its store is lost; the broker and a backup are left."""
+
+    def send(self, platform, data):
+        credentials = platform.dir + '/client.json'
+        with open(credentials, 'w') as f:
+            json.dump(platform.credentials['acme'], f)
+        return subprocess.Popen([BIN + '/belltower', 'send', 'acme', data, '--batch', '20', '--rate', '4000', '--credentials', credentials,
+                                 '--app', platform.dir + '/app.yaml'], env=platform.environment, stderr=subprocess.PIPE, text=True)
+
+    def done_runs(self, platform, count):
+        runs = platform.get('/v1/tenants/acme/runs?cause=trigger&limit=1000')['runs']
+        return runs if len(runs) >= count and all(r['state'] == 'done' for r in runs) else None
+
+    def backup_in_the_middle(self, platform, data):
+        """Begins to send, and takes a backup when results are stored and more are on their way."""
+        sender = self.send(platform, data)
+        wait_for(lambda: platform.status('acme')['counters']['results_stored'] > 20, 'the first results')
+        path = platform.dir + '/acme.backup'
+        done = platform.command('backup', 'acme', path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+        self.assertEqual(sender.wait(120), 0, sender.stderr.read())
+        sender.stderr.close()
+        return path
+
+    def run_with(self, coredms=None, afterwards=None):
+        """afterwards: the store of the platform that begins anew."""
+        platform = Platform('lost', coredms=coredms)
+        try:
+            platform.start()
+            data = simulate(platform, '--stations', 6, '--hours', 5, '--seed', 21, '--storms', 2, '--disorder', '60s')
+            expected, triggers = reference(platform, APP, data)
+            platform.onboard(APP)
+            backup = self.backup_in_the_middle(platform, data)
+            wait_for(lambda: len(final(platform.results('acme'))) > len(expected) // 2, 'results beyond the backup')
+            platform.stop()
+            platform.log_file.close()
+            shutil.rmtree(platform.data)
+            if afterwards:
+                platform.environment['BELLTOWER_COREDMS'] = afterwards
+            platform.start()
+            self.assertEqual(platform.get('/v1/tenants')['tenants'], [])
+            restored = restore(self, platform, backup)['acme']
+            self.assertEqual((restored['state'], restored['generation'], restored['version']), ('running', 1, 1))
+            self.assertGreater(restored['results'], 20)
+            self.assertLess(restored['results'], len(expected))
+            wait_for(lambda: platform.status('acme')['at_end'], 'the log to be read to its end')
+            self.assertEqual(platform.request('POST', '/v1/tenants/acme/events/end').status, 200)
+            wait_for(lambda: all_stored(platform, 'acme', len(expected)), 'all results to be stored', 120)
+            self.assertEqual(rounded(final(platform.results('acme'))), rounded(expected))
+            ids = collections.Counter(i for i, _ in published(platform, 'acme'))
+            self.assertEqual([i for i, n in ids.items() if n > 1], [])      # no customer sees a repeat
+            runs = wait_for(lambda: self.done_runs(platform, len(triggers)), 'the triggers\' runs')
+            self.assertEqual({r['run'] for r in runs}, triggers)
+        finally:
+            platform.close()
+
+    def test_on_sqlite(self):
+        self.run_with()
+
+    def test_on_mongodb(self):
+        uri = os.environ.get('BELLTOWER_TEST_MONGODB')
+        if not uri:
+            self.assertFalse(os.environ.get('CI'), 'no MongoDB-protocol server: set BELLTOWER_TEST_MONGODB')
+            self.skipTest('no MongoDB-protocol server: set BELLTOWER_TEST_MONGODB')
+        parts = urllib.parse.urlsplit(uri)
+        self.run_with(*(parts._replace(path='/lost_%d_%d' % (os.getpid(), i)).geturl() for i in range(2)))
+
+
+class Moved(unittest.TestCase):
+    def test_an_empty_platform_on_the_same_broker_takes_all_tenants_over(self):
+        old, new = Platform('old'), Platform('new')
+        new.vhost, new.environment['BELLTOWER_BROKER'] = old.vhost, old.environment['BELLTOWER_BROKER']
+        try:
+            old.start()
+            data = simulate(old, '--stations', 3, '--hours', 3, '--seed', 22, '--storms', 1)
+            expected, _ = reference(old, APP, data)
+            for tenant in ('acme', 'beta'):
+                old.onboard(tenant_app(tenant, APP))
+                self.assertEqual(old.upload(tenant, read(data), 'text/csv', end=True).status, 200)
+                wait_for(lambda tenant=tenant: all_stored(old, tenant, len(expected)), 'all results of ' + tenant)
+            self.assertEqual(old.request('POST', '/v1/tenants/beta/pause').status, 200)
+            with open(new.dir + '/all.backup', 'wb') as f:
+                f.write(old.request('GET', '/v1/backup').body)
+            token = old.credentials['acme']['token']
+            old_results = {tenant: old.results(tenant) for tenant in ('acme', 'beta')}
+            old.stop()
+            new.start()
+            restored = restore(self, new, new.dir + '/all.backup')
+            self.assertEqual({t: r['state'] for t, r in restored.items()}, {'acme': 'running', 'beta': 'paused'})
+            for tenant in ('acme', 'beta'):
+                self.assertEqual(rounded(final(new.results(tenant))), rounded(final(old_results[tenant])))
+            self.assertEqual(new.request('GET', '/v1/tenants/acme', token=token).status, 200)
+            self.assertEqual(new.request('POST', '/v1/tenants/beta/resume').status, 200)
+            for tenant in ('acme', 'beta'):
+                wait_for(lambda tenant=tenant: new.status(tenant)['at_end'], tenant + ' at the end of its log')
+                fresh = '{"event_time":"2040-01-01 00:00:00 UTC","station_id":1,"datapoint_id":1,"value":1000001,"isActive":true}\n'
+                self.assertEqual(new.upload(tenant, fresh, end=True).status, 200)
+                wait_for(lambda tenant=tenant: len(final(new.results(tenant))) > len(expected), 'a new result')
+        finally:
+            new.close()
+            old.close()
+
+
+class Refused(PlatformTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        p = cls.platform
+        p.onboard(APP)
+        data = simulate(p, '--stations', 2, '--hours', 2, '--seed', 23)
+        cls.expected, _ = reference(p, APP, data)
+        p.upload('acme', read(data), 'text/csv', end=True)
+        wait_for(lambda: all_stored(p, 'acme', len(cls.expected)), 'all results')
+        cls.backup = p.dir + '/good.backup'
+        assert p.command('backup', '--all', cls.backup).returncode == 0
+
+    def put(self, body, wanted, words):
+        answer = self.platform.request('POST', '/v1/restore', body, headers={'Content-Type': 'application/x-ndjson'})
+        self.assertEqual(answer.status, wanted, answer)
+        self.assertIn(words, answer.json['detail'])
+
+    def test_a_tenant_that_is_there_stays_as_it_is(self):
+        before = self.platform.status('acme')
+        self.put(read(self.backup), 409, 'acme is there already')
+        done = self.platform.command('restore', self.backup)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertEqual(self.platform.status('acme')['generation'], before['generation'])
+
+    def test_what_is_no_whole_backup_changes_nothing(self):
+        good = read(self.backup).replace('"acme"', '"other"')       # breaks the checksums
+        lines = read(self.backup).splitlines(True)
+        result = next(i for i, line in enumerate(lines) if '"type":"result"' in line)
+        for body, words in (('', 'empty'), ('hello\n', 'no backup of Belltower'), ('{"tenant":"acme"}\n', 'no backup of Belltower'),
+                            (good, 'checksum'), (''.join(lines[:-1]), 'cut short'), (''.join(lines)[:-1], 'cut short'),
+                            (''.join(lines[:result] + lines[result + 1:]), 'missing'),
+                            (''.join(lines[:result] + [lines[result].replace('"number":', '"nummer":')] + lines[result + 1:]), 'nummer'),
+                            (lines[0].replace('"version":1', '"version":2') + ''.join(lines[1:]), 'newer Belltower'),
+                            (''.join(lines) + lines[0], 'behind its end')):
+            with self.subTest(words):
+                self.put(body, 400, words)
+                self.assertEqual([t['tenant'] for t in self.platform.get('/v1/tenants')['tenants']], ['acme'])
+        path = self.platform.dir + '/bad.backup'
+        with open(path, 'w') as f:
+            f.write(good)
+        done = self.platform.command('restore', path)
+        self.assertEqual(done.returncode, 65, done.stderr)
+        self.assertIn('checksum', done.stderr)
+        self.assertEqual(self.platform.command('restore', path + '-none').returncode, 65)
+        self.assertEqual(self.platform.command('backup', 'nobody', path).returncode, 1)
+
+    def test_only_the_platform_may(self):
+        token = self.platform.credentials['acme']['token']
+        for method, path in (('GET', '/v1/tenants/acme/backup'), ('GET', '/v1/backup'), ('POST', '/v1/restore')):
+            self.assertEqual(self.platform.request(method, path, token=token).status, 403)
+            self.assertEqual(self.platform.request(method, path, token='').status, 401)
+
+    def test_a_backup_can_be_piped(self):
+        done = self.platform.command('backup', 'acme', '-')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(json.loads(done.stdout.splitlines()[-1])['type'], 'complete')
+
+
+class Removed(PlatformTest):
+    """A tenant that was removed comes back; its log went with it, which an operator's word passes over."""
+
+    def test_it_goes_on_in_a_new_log(self):
+        p = self.platform
+        p.onboard(tenant_app('gone', APP))
+        data = simulate(p, '--stations', 2, '--hours', 3, '--seed', 24)
+        expected, _ = reference(p, tenant_app('gone', APP), data)
+        lines = read(data).splitlines(True)
+        half = len(lines) // 2
+        p.upload('gone', ''.join(lines[:half]), 'text/csv')
+
+        def settled():
+            status = p.status('gone')
+            return status['at_end'] and status['counters']['results_stored'] >= status['counters']['results'] > 3
+        wait_for(settled, 'the first results')
+        pid = p.worker_pid('gone', 'stream')
+        self.assertEqual(p.request('POST', '/v1/tenants/gone/pause').status, 200)     # its last checkpoint has all
+        wait_for(lambda: p.worker_pid('gone', 'stream') != pid, 'its worker to end')
+        path = p.dir + '/gone.backup'
+        self.assertEqual(p.command('backup', 'gone', path).returncode, 0)
+        self.assertEqual(p.request('DELETE', '/v1/tenants/gone').status, 204)
+        self.assertEqual(restore(self, p, path)['gone']['state'], 'paused')
+        self.assertEqual(p.command('tenant', 'resume', 'gone', '--skip').returncode, 0)
+        p.upload('gone', lines[0] + ''.join(lines[half:]), 'text/csv', end=True)
+        wait_for(lambda: all_stored(p, 'gone', len(expected)), 'all results', 120)
+        self.assertEqual(rounded(final(p.results('gone'))), rounded(expected))
+
+
+class Credentials(PlatformTest):
+    def test_a_new_password_and_the_objects_again(self):
+        p = self.platform
+        old = p.onboard(tenant_app('locked', APP))
+        user = old['broker']['user']
+        management('DELETE', '/api/users/' + user)
+        management('DELETE', '/api/exchanges/%s/belltower.in.locked' % p.vhost)
+        done = p.command('tenant', 'credentials', 'locked')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        new = json.loads(done.stdout)
+        self.assertEqual(new['broker']['user'], user)
+        self.assertNotEqual(new['broker']['password'], old['broker']['password'])
+        kept = json.loads(read(p.data + '/clients/locked.json'))
+        self.assertEqual(kept['broker'], new['broker'])
+        self.assertIsNotNone(management('GET', '/api/exchanges/%s/belltower.in.locked' % p.vhost))
+        data = simulate(p, '--stations', 2, '--hours', 1, '--seed', 25)
+        expected, _ = reference(p, tenant_app('locked', APP), data)
+        sent = p.command('send', 'locked', data, '--end')
+        self.assertEqual(sent.returncode, 0, sent.stderr)
+        wait_for(lambda: all_stored(p, 'locked', len(expected)), 'all results')
+        own = p.request('POST', '/v1/tenants/locked/credentials', token=old['token'])
+        self.assertEqual(own.status, 200, own)
+        self.assertNotEqual(own.json['broker']['password'], new['broker']['password'])
+
+
+if __name__ == '__main__':
+    sys.exit(unittest.main(verbosity=2))
