@@ -86,6 +86,13 @@ static void take_rewound(struct batch_core *c, const struct batch_delivery *d)
     c->withdraw_from = from;
 }
 
+/* What a lower generation published before this one began counts: nobody may have stored it before the rewind. */
+static bool is_earlier(const struct batch_core *c, const struct batch_delivery *d)
+{
+    return d->trusted && !d->marker && !d->rewound && c->read_number == 0 && d->generation > 0 &&
+           d->generation < (int64_t)c->options.generation;
+}
+
 static void take_result(struct batch_core *c, const struct batch_delivery *d)
 {
     struct buf stream = {0};
@@ -95,6 +102,8 @@ static void take_result(struct batch_core *c, const struct batch_delivery *d)
     bool ours = d->trusted && !d->marker && d->generation == (int64_t)c->options.generation;
     if (!d->trusted)
         c->status.forged++;
+    if (is_earlier(c, d) && parse_result(d, &stream, &row))
+        keep(c, d, &row, &stream);
     if (ours && !guard_number(c, d))
         return;
     if (ours && d->number > c->read_number) {
@@ -125,6 +134,20 @@ void ingest_delivery(struct batch_core *c, const struct batch_delivery *d)
 
 /* ---- storing ---- */
 
+/* Of what is kept all but what the same change withdraws. */
+static size_t choose_rows(struct batch_core *c)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < c->kept_count; i++) {
+        const struct result_row *row = &c->kept[i].row;
+        bool withdrawn =
+            c->withdraw && row->generation < c->options.generation && row->window_start >= c->withdraw_from;
+        if (!withdrawn)
+            c->rows[count++] = *row;
+    }
+    return count;
+}
+
 void ingest_store(struct batch_core *c)
 {
     bool due = c->kept_count >= STORE_ROWS || c->mono_ms - c->kept_since >= STORE_AFTER_MS || c->state == CORE_DRAINING;
@@ -134,8 +157,7 @@ void ingest_store(struct batch_core *c)
         c->rows_cap = c->kept_count;
         c->rows = mem_resize(c->rows, c->rows_cap, sizeof *c->rows);
     }
-    for (size_t i = 0; i < c->kept_count; i++)
-        c->rows[i] = c->kept[i].row;
+    size_t row_count = choose_rows(c);
     c->storing = true;
     c->store_needed = false;
     c->storing_count = c->kept_count;
@@ -147,7 +169,7 @@ void ingest_store(struct batch_core *c)
     struct batch_effect *e = batch_add_effect(c, BATCH_STORE);
     c->store_op = e->op;
     e->rows = c->rows;
-    e->row_count = c->kept_count;
+    e->row_count = row_count;
     e->withdraw = c->storing_withdraw;
     e->withdraw_from = c->withdraw_from;
     e->source = c->source;

@@ -196,10 +196,12 @@ bool runs_busy(const struct batch_core *c)
     return false;
 }
 
-/* Whether a run may be prepared: the results it needs are stored. */
+/* Whether a run may be prepared: the results it needs are stored. Numbers of a generation that a rewind has ended say
+ * nothing about this one. */
 static bool ready(const struct batch_core *c, const struct run *r)
 {
-    return r->row.after_number <= c->source.number && c->mono_ms >= r->look_at;
+    bool stored = r->row.generation != c->options.generation || r->row.after_number <= c->source.number;
+    return stored && c->mono_ms >= r->look_at;
 }
 
 static int64_t member(const struct run_row *row, const char *name, int64_t fallback)

@@ -70,7 +70,7 @@ static struct app *load(void)
 
 static void start(struct fixture *f, int64_t daily_to, const struct run_row *pending, size_t count)
 {
-    const struct batch_options o = {.tenant = "acme", .generation = 1, .prefetch = 100};
+    const struct batch_options o = {.tenant = "acme", .generation = 2, .prefetch = 100};
     const struct batch_anchor anchors[] = {{.job = "daily", .last_to = daily_to}};
     struct batch_event begin = {.kind = BATCH_START}, loaded = {.kind = BATCH_LOADED},
                        connected = {.kind = BATCH_CONNECTED};
@@ -78,7 +78,7 @@ static void start(struct fixture *f, int64_t daily_to, const struct run_row *pen
     step(f, &begin);
     assert_true(take(f, BATCH_LOAD));
     loaded.op = f->e.op;
-    loaded.loaded.source = (struct source){.epoch = 3, .generation = 1, .offset = -1};
+    loaded.loaded.source = (struct source){.epoch = 3, .generation = 2, .offset = -1};
     loaded.loaded.app = load();
     loaded.loaded.version = 1;
     loaded.loaded.anchors = anchors;
@@ -105,7 +105,7 @@ static int end(void **state)
     return 0;
 }
 
-static void deliver_result(struct fixture *f, int64_t number)
+static void deliver_result_of(struct fixture *f, int64_t generation, int64_t number)
 {
     static const char body[] =
         "{\"k\":1,\"n\":3,\"tenant_id\":\"acme\",\"stream\":\"s\",\"window_start\":\"2026-01-01T10:00:00Z\","
@@ -115,9 +115,30 @@ static void deliver_result(struct fixture *f, int64_t number)
                                          .offset = f->next_offset,
                                          .trusted = true,
                                          .number = number,
-                                         .generation = 1,
+                                         .generation = generation,
                                          .key = {"[1]", 3},
                                          .body = {body, sizeof body - 1}};
+    f->next_offset++;
+    step(f, &e);
+}
+
+static void deliver_result(struct fixture *f, int64_t number)
+{
+    deliver_result_of(f, 2, number);
+}
+
+static void deliver_rewound(struct fixture *f, int64_t number, int64_t from)
+{
+    char body[64];
+    struct batch_event e = {.kind = BATCH_DELIVERY};
+    int len = snprintf(body, sizeof body, "{\"generation\":2,\"from\":%lld}", (long long)from);
+    e.delivery = (struct batch_delivery){.tag = (uint64_t)f->next_offset + 1,
+                                         .offset = f->next_offset,
+                                         .trusted = true,
+                                         .rewound = true,
+                                         .number = number,
+                                         .generation = 2,
+                                         .body = {body, (size_t)len}};
     f->next_offset++;
     step(f, &e);
 }
@@ -132,7 +153,7 @@ static void deliver_trigger(struct fixture *f, bool trusted, int64_t number)
                                          .tag = 50,
                                          .trusted = trusted,
                                          .number = number,
-                                         .generation = 1,
+                                         .generation = 2,
                                          .body = {body, sizeof body - 1}};
     step(f, &e);
 }
@@ -298,7 +319,7 @@ static void a_returned_report_is_told_as_such(void **state)
 {
     struct fixture *f = *state;
     const struct run_row row = {
-        .id = "x", .job = "last", .state = RUN_DONE, .generation = 1, .version = 1, .from = 0, .to = HOUR};
+        .id = "x", .job = "last", .state = RUN_DONE, .generation = 2, .version = 1, .from = 0, .to = HOUR};
     struct batch_event returned = {.kind = BATCH_RETURNED};
     start(f, NOON - 12 * HOUR, &row, 1);
     assert_true(take(f, BATCH_FETCH));
@@ -315,7 +336,7 @@ static void a_stored_report_is_published_after_a_restart_not_computed_again(void
 {
     struct fixture *f = *state;
     const struct run_row row = {
-        .id = "x", .job = "last", .state = RUN_DONE, .generation = 1, .version = 1, .from = 0, .to = HOUR};
+        .id = "x", .job = "last", .state = RUN_DONE, .generation = 2, .version = 1, .from = 0, .to = HOUR};
     start(f, NOON - 12 * HOUR, &row, 1);
     assert_true(take(f, BATCH_FETCH));
     queried(f, "{\"rows\":[1]}");
@@ -352,8 +373,8 @@ static void a_failed_query_ends_the_run_and_the_next_goes_on(void **state)
     struct fixture *f = *state;
     struct err err;
     const struct run_row rows[] = {
-        {.id = "a", .job = "last", .state = RUN_QUEUED, .generation = 1, .from = -1, .to = -1},
-        {.id = "b", .job = "gone", .state = RUN_QUEUED, .generation = 1, .from = -1, .to = -1}};
+        {.id = "a", .job = "last", .state = RUN_QUEUED, .generation = 2, .from = -1, .to = -1},
+        {.id = "b", .job = "gone", .state = RUN_QUEUED, .generation = 2, .from = -1, .to = -1}};
     start(f, NOON - 12 * HOUR, rows, 2);
     assert_true(take(f, BATCH_PREPARE));
     assert_string_equal(f->e.run->id, "a");
@@ -378,7 +399,7 @@ static void a_store_that_is_away_does_not_end_a_run(void **state)
 {
     struct fixture *f = *state;
     struct err err;
-    const struct run_row row = {.id = "a", .job = "last", .state = RUN_QUEUED, .generation = 1, .from = -1, .to = -1};
+    const struct run_row row = {.id = "a", .job = "last", .state = RUN_QUEUED, .generation = 2, .from = -1, .to = -1};
     start(f, NOON - 12 * HOUR, &row, 1);
     assert_true(take(f, BATCH_PREPARE));
     prepared(f, NOON, 0);
@@ -401,6 +422,39 @@ static void a_store_that_is_away_does_not_end_a_run(void **state)
     assert_true(take(f, BATCH_UPDATE));
     assert_int_equal(f->e.run->state, RUN_DONE);
     answer(f, BATCH_UPDATED, NULL);
+}
+
+static void results_before_a_rewind_are_stored_and_those_withdrawn_are_not(void **state)
+{
+    struct fixture *f = *state;
+    start(f, NOON - 12 * HOUR, NULL, 0);
+    deliver_result_of(f, 1, 7);
+    advance(f, 100);
+    assert_true(take(f, BATCH_STORE));
+    assert_int_equal(f->e.row_count, 1);
+    assert_int_equal(f->e.rows[0].generation, 1);
+    assert_int_equal(f->e.source.number, 0);
+    answer(f, BATCH_STORED, NULL);
+    deliver_result_of(f, 1, 8);
+    deliver_rewound(f, 1, NOON - 2 * HOUR);
+    deliver_result_of(f, 1, 9); /* of a worker that was replaced */
+    advance(f, 100);
+    assert_true(take(f, BATCH_STORE));
+    assert_int_equal(f->e.row_count, 0);
+    assert_true(f->e.withdraw);
+    assert_int_equal(f->e.withdraw_from, NOON - 2 * HOUR);
+    assert_int_equal(f->e.source.number, 1);
+    assert_int_equal(f->e.source.offset, 3);
+}
+
+static void a_run_that_waited_for_a_result_before_a_rewind_does_not_wait_for_ever(void **state)
+{
+    struct fixture *f = *state;
+    const struct run_row row = {
+        .id = "a", .job = "last", .state = RUN_QUEUED, .generation = 1, .from = 0, .to = HOUR, .after_number = 99};
+    start(f, NOON - 12 * HOUR, &row, 1);
+    assert_true(take(f, BATCH_PREPARE));
+    assert_string_equal(f->e.run->id, "a");
 }
 
 static void inserted_before(struct fixture *f, enum run_state state)
@@ -447,7 +501,7 @@ static void a_finished_run_is_not_run_again(void **state)
 static void runs_that_a_replaced_worker_added_are_found_after_connecting(void **state)
 {
     struct fixture *f = *state;
-    struct run_row row = {.id = "x", .job = "last", .state = RUN_QUEUED, .generation = 1, .from = 0, .to = HOUR};
+    struct run_row row = {.id = "x", .job = "last", .state = RUN_QUEUED, .generation = 2, .from = 0, .to = HOUR};
     start(f, NOON - 12 * HOUR, NULL, 0);
     while (batch_core_effect(f->core, &f->e) && f->e.kind != BATCH_LIST)
         ;
@@ -518,6 +572,8 @@ int main(void)
         CASE(runs_that_a_replaced_worker_added_are_found_after_connecting),
         CASE(a_batch_whose_connection_is_lost_before_it_is_stored_is_not_stored),
         CASE(periods_are_inserted_in_their_order),
+        CASE(results_before_a_rewind_are_stored_and_those_withdrawn_are_not),
+        CASE(a_run_that_waited_for_a_result_before_a_rewind_does_not_wait_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
