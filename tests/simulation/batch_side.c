@@ -18,7 +18,7 @@ static void step(struct world *w, struct worker *k, struct batch_event *e)
 
 static void begin(struct world *w, struct worker *k)
 {
-    const struct batch_options o = {.tenant = TENANT, .generation = 1, .prefetch = PREFETCH};
+    const struct batch_options o = {.tenant = TENANT, .generation = k->generation, .prefetch = PREFETCH};
     struct batch_event e = {.kind = BATCH_START};
     k->batch = batch_core_new(&o);
     step(w, k, &e);
@@ -59,6 +59,8 @@ static void deliver_entry(struct world *w, struct worker *k, const struct entry 
     struct batch_event e = {.kind = BATCH_DELIVERY};
     d.trusted = entry_is_from(m, WORKER_USER) || (d.trigger && entry_is_from(m, USER_API));
     d.marker = m->type && strcmp(m->type, CONTROL_START) == 0;
+    d.rewound = m->type && strcmp(m->type, CONTROL_REWOUND) == 0;
+    d.first_offset = d.last_offset = -1;
     d.number = m->number;
     d.generation = m->generation;
     d.key = text_of(m->key);
@@ -140,9 +142,10 @@ static void do_load(struct world *w, struct worker *k, uint64_t op, bool all)
     struct err err;
     struct batch_anchor anchors[8];
     struct batch_event e = {.kind = all ? BATCH_LOADED : BATCH_APP, .op = op};
-    if (all)
-        w->store.source.epoch++; /* raised before it is read, also when the answer is lost */
-    if (store_is_unreadable(w)) {
+    if (all &&
+        !store_raise_history(&w->store, k->generation)) { /* raised before it is read, also when the answer is lost */
+        e.err = (err_set(&err, ERR_FENCED, "a higher generation is there"), &err);
+    } else if (store_is_unreadable(w)) {
         e.err = (err_set(&err, ERR_UNAVAILABLE, "the store is away"), &err);
     } else {
         add_app(w, &e, anchors);
@@ -212,7 +215,8 @@ static void do_prepare(struct world *w, struct worker *k, const struct late *l)
     e.prepared.latest = store_latest(&w->store, stream);
     e.prepared.complete_to = INT64_MIN;
     e.prepared.result_number = -1;
-    read_info(&w->store.info, stream, &e);
+    if (w->store.generation == k->generation)
+        read_info(&w->store.info, stream, &e);
     if (store_is_unreadable(w))
         e.err = (err_set(&err, ERR_UNAVAILABLE, "the store is away"), &err);
     step(w, k, &e);

@@ -34,7 +34,7 @@ static void take_blind_tick(struct world *w, struct entry *e)
     struct entry blind = *e;
     if (!json_get_int(e->body, e->len, "highest", &highest))
         return;
-    while (last >= 0 && w->log.at[last].type)
+    while (last >= 0 && w->log.at[last].type && strcmp(w->log.at[last].type, CONTROL_TICK) == 0)
         last--;
     blind.len = (size_t)snprintf(body, sizeof body, "{\"offset\":%" PRId64 ",\"highest\":%" PRId64 "}", last, highest);
     blind.body = body;

@@ -27,34 +27,52 @@ static bool in_report(const struct result_row *r, const struct run_row *run)
     return r->window_start >= run->from && r->window_start < run->to && strcmp(r->stream, "s") == 0;
 }
 
-/* Whether no result of the same window up to that number is above. */
-static bool is_highest(const struct expected *x, size_t at, int64_t up_to)
+static int by_mark(const void *a, const void *b)
 {
-    for (size_t i = 0; i < x->result_count; i++) {
-        const struct result_row *r = &x->results[i].row;
-        if (r->number <= up_to && row_is_same_window(r, &x->results[at].row) && row_is_above(r, &x->results[at].row))
-            return false;
-    }
-    return true;
+    const int64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
 }
 
-static void expected_rows(const struct expected *x, const struct run_row *run, int64_t up_to, struct buf *rows)
+static void expected_rows(const struct world *w, const struct expected x[GENERATIONS], const struct run_row *run,
+                          const int64_t up_to[GENERATIONS], bool withdrawn, struct buf *rows)
 {
+    struct replay r;
+    size_t count = 0;
+    replay_make(w, x, up_to, &r);
+    if (withdrawn)
+        replay_withdraw(&r, w, x);
+    int64_t *marks = mem_alloc((r.count + 1) * sizeof *marks);
+    for (size_t i = 0; i < r.count; i++)
+        if (!r.withdrawn[i] && in_report(r.rows[i], run))
+            marks[count++] = row_mark(r.rows[i]);
+    qsort(marks, count, sizeof *marks, by_mark);
     buf_clear(rows);
     json_w_open(rows, '[');
-    for (size_t i = 0; i < x->result_count; i++) {
-        const struct result_row *r = &x->results[i].row;
-        if (r->number <= up_to && in_report(r, run) && is_highest(x, i, up_to))
-            json_w_int(rows, r->number);
-    }
+    for (size_t i = 0; i < count; i++)
+        json_w_int(rows, marks[i]);
     json_w_close(rows, ']');
+    free(marks);
+    replay_free(&r);
+}
+
+/* The offset in their queue of the result that a run must not begin before; -1 = none. */
+static int64_t offset_awaited(const struct world *w, const struct run_row *run)
+{
+    bool waits = run->after_number > 0 && run->generation == w->generation; /* not for what a rewind has ended */
+    for (size_t i = 0; waits && i < w->results.count; i++) {
+        const struct entry *e = &w->results.at[i];
+        if (entry_is_from(e, WORKER_USER) && e->number == run->after_number &&
+            e->generation == (int64_t)run->generation)
+            return (int64_t)i;
+    }
+    return -1;
 }
 
 /* Whether `complete` can be held to its word: no event may reach the worker later than what still counts, and no clock
  * may jump, as a quiet log is complete by the clock. */
 static bool complete_is_final(const struct world *w)
 {
-    return w->punctual && !w->timed && !w->odds[FAULT_CLOCK] && w->version_count == 1 &&
+    return w->punctual && !w->timed && !w->odds[FAULT_CLOCK] && w->version_count == 1 && w->generation == 1 &&
            w->longest_delay < produce_margin_ms(&w->versions[0].shape) / 2 - 1000;
 }
 
@@ -66,25 +84,32 @@ static bool rows_are(const struct stored_run *r, const struct buf *expected)
            memcmp(rows, expected->data, len) == 0;
 }
 
-static int64_t stored_up_to(const struct stored_run *r)
+static void stored_up_to(const struct stored_run *r, int64_t up_to[GENERATIONS])
 {
     struct buf text = {0};
-    int64_t number = json_get_string(r->report, r->len, "time_period", &text) ? strtoll(buf_cstr(&text), NULL, 10) : -1;
+    char *end = NULL;
+    (void)json_get_string(r->report, r->len, "time_period", &text);
+    up_to[0] = strtoll(buf_cstr(&text), &end, 10);
+    up_to[1] = strtoll(end + 1, NULL, 10);
     buf_free(&text);
-    return number;
 }
 
-static void judge_rows(struct world *w, const struct expected *x, const struct stored_run *r)
+static void judge_rows(struct world *w, const struct expected x[GENERATIONS], const struct stored_run *r)
 {
     struct buf rows = {0};
     bool complete = false;
-    int64_t up_to = stored_up_to(r);
-    if (up_to < r->row.after_number)
+    int64_t up_to[GENERATIONS];
+    const int64_t all[GENERATIONS] = {INT64_MAX, INT64_MAX};
+    stored_up_to(r, up_to);
+    if (up_to[w->generation - 1] < offset_awaited(w, &r->row))
         accuse(w, "run %s began before its result %" PRId64 " was stored", r->row.id, r->row.after_number);
-    expected_rows(x, &r->row, up_to, &rows);
+    expected_rows(w, x, &r->row, up_to, false, &rows);
     if (!rows_are(r, &rows))
-        accuse(w, "the report of %s does not hold what was stored up to result %" PRId64, r->row.id, up_to);
-    expected_rows(x, &r->row, INT64_MAX, &rows);
+        expected_rows(w, x, &r->row, up_to, true, &rows);
+    if (!rows_are(r, &rows))
+        accuse(w, "the report of %s does not hold what was stored up to offset %" PRId64, r->row.id,
+               up_to[w->generation - 1]);
+    expected_rows(w, x, &r->row, all, false, &rows);
     if (!json_get_bool(r->report, r->len, "complete", &complete) || complete != r->row.complete)
         accuse(w, "the report of %s is not as complete as its run says", r->row.id);
     if (complete && complete_is_final(w) && !rows_are(r, &rows))
@@ -109,15 +134,23 @@ static void judge_published(struct world *w, const struct stored_run *r)
         accuse(w, "the report of %s was not published", r->row.id);
 }
 
-static void judge_asked_for(struct world *w, const struct expected *x, const struct run_row *r)
+static bool was_triggered(const struct world *w, const struct expected x[GENERATIONS], const char *id)
 {
-    bool known = r->cause == RUN_ON_SCHEDULE ||
-                 list_find(r->cause == RUN_ON_TRIGGER ? &x->triggers : &w->requests, r->id) != NULL;
+    for (size_t g = 0; g < w->generation; g++)
+        if (list_find(&x[g].triggers, id))
+            return true;
+    return false;
+}
+
+static void judge_asked_for(struct world *w, const struct expected x[GENERATIONS], const struct run_row *r)
+{
+    bool known = r->cause == RUN_ON_SCHEDULE || (r->cause == RUN_ON_TRIGGER && was_triggered(w, x, r->id)) ||
+                 (r->cause == RUN_ON_DEMAND && list_find(&w->requests, r->id));
     if (!known)
         accuse(w, "run %s was never asked for", r->id);
 }
 
-static void judge_run(struct world *w, const struct expected *x, const struct stored_run *r)
+static void judge_run(struct world *w, const struct expected x[GENERATIONS], const struct stored_run *r)
 {
     bool may_fail = r->row.cause == RUN_ON_DEMAND && r->row.error && strstr(r->row.error, "no result of this stream");
     judge_asked_for(w, x, &r->row);
@@ -179,11 +212,12 @@ static void judge_schedule(struct world *w)
     free(minutes);
 }
 
-void judge_runs(struct world *w, const struct expected *x)
+void judge_runs(struct world *w, const struct expected x[GENERATIONS])
 {
-    for (size_t i = 0; i < x->triggers.count; i++)
-        if (!store_run(&w->store, x->triggers.at[i].id))
-            accuse(w, "trigger %s has no run", x->triggers.at[i].id);
+    const struct list *triggers = &x[w->generation - 1].triggers;
+    for (size_t i = 0; i < triggers->count; i++)
+        if (!store_run(&w->store, triggers->at[i].id))
+            accuse(w, "trigger %s has no run", triggers->at[i].id);
     for (size_t i = 0; i < w->requests.count; i++)
         if (!store_run(&w->store, w->requests.at[i].id))
             accuse(w, "%s has no run", w->requests.at[i].id);

@@ -15,6 +15,7 @@ void life_begin(struct world *w, struct worker *k)
     k->frozen = k->lost = false;
     k->link.position = -1;
     k->number = ++w->begun;
+    k->generation = w->generation;
     note(w, k, "begins");
     k->side->begin(w, k);
 }
@@ -116,6 +117,8 @@ void life_fate(struct world *w, struct worker pair[2])
         lose_connection(w, k);
     if (alive(k) && fault(w, FAULT_DRAIN))
         k->side->tell(w, k, &drain);
+    if (alive(k) && k->generation != w->generation && one_in(w, 4)) /* the supervisor ends it for the new generation */
+        life_die(w, k);
     if (alive(k) && !alive(&pair[1]) && fault(w, FAULT_STOP))
         stop(w, pair);
     fate_of_stopped(w, &pair[1]);

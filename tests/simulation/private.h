@@ -13,7 +13,8 @@
 #define START_WALL   INT64_C(1767225600000)
 #define PREFETCH     10 /* messages of a stream queue that a consumer has not acknowledged */
 #define TRIGGERS_OUT 3  /* the same for the trigger queue */
-#define VERSIONS     4  /* of the app, at most */
+#define GENERATIONS  2
+#define VERSIONS     4 /* of the app, at most */
 #define LATE_ANSWERS 32
 
 /* ---- chance ---- */
@@ -97,9 +98,10 @@ struct worker {
     const struct side *side;
     struct stream_core *stream; /* one of both while it lives */
     struct batch_core *batch;
-    bool frozen;             /* it is stopped, and may wake later */
-    bool lost;               /* its connection was closed while it was stopped */
-    unsigned number;         /* the how manieth of its role; 0 = dead */
+    bool frozen;     /* it is stopped, and may wake later */
+    bool lost;       /* its connection was closed while it was stopped */
+    unsigned number; /* the how manieth of all */
+    uint64_t generation;
     struct link link, ghost; /* ghost: of the one that died; the broker has not yet seen its end */
     struct late late[LATE_ANSWERS];
     size_t late_count;
@@ -149,13 +151,13 @@ struct stored_run {
 };
 
 struct kept { /* a checkpoint */
-    uint64_t number;
+    uint64_t number, generation;
     struct stream_head head;
-    struct buf state;
+    struct buf state, info;
 };
 
 struct store {
-    uint64_t epoch; /* the stream worker's checkpoint */
+    uint64_t epoch, generation; /* the stream worker's checkpoint */
     bool there;
     struct stream_head head;
     struct buf state, info;
@@ -164,7 +166,8 @@ struct store {
     size_t kept_count;
     struct skip_row *skips;
     size_t skip_count;
-    struct source source; /* the batch worker's history */
+    struct source source;           /* the batch worker's history */
+    int64_t stored_to[GENERATIONS]; /* of the results queue, by generation: the highest offset that was ever stored */
     struct stored_result *results;
     size_t result_count, result_cap;
     struct stored_run *runs;
@@ -202,6 +205,8 @@ struct world {
     int64_t seen, longest_delay; /* of the log: how far it was delivered, and how long a message waited for that */
     bool timed;                  /* the highest time was set */
     uint64_t sequences[3];       /* of producers */
+    uint64_t generation;         /* of the tenant */
+    struct rewind_row rewind;
     struct app_version versions[VERSIONS];
     size_t version_count;
     struct store store;
@@ -257,8 +262,10 @@ bool store_is_unreadable(struct world *w);
 enum outcome store_mood(struct world *w);
 enum err_code store_code(struct world *w, enum outcome o); /* ERR_NONE if it went well */
 bool store_happens(enum outcome o);
-enum err_code store_save(struct world *w, const struct stream_effect *e);
-enum err_code store_keep(struct world *w, uint64_t epoch);
+bool store_raise_checkpoint(struct store *s, uint64_t generation); /* false: fenced */
+bool store_raise_history(struct store *s, uint64_t generation);
+enum err_code store_save(struct world *w, const struct worker *k, const struct stream_effect *e);
+enum err_code store_keep(struct world *w, const struct worker *k, uint64_t epoch);
 enum err_code store_skip(struct world *w, const struct skip_row *row);
 enum err_code store_put(struct world *w, const struct batch_effect *e);
 enum err_code store_insert(struct world *w, const struct run_row *row, bool *fresh, struct run_row *known);
@@ -279,13 +286,30 @@ void judge_report_taken(struct world *w, const struct entry *e); /* a report rea
 struct expected_result {
     struct result_row row;
     char *id, *block;
+    bool rewound; /* it says that a rewind has come to its end, and holds for windows from row.window_start on */
 };
-struct expected { /* what an undisturbed engine says of the log */
-    struct expected_result *results;
+struct expected { /* what an undisturbed engine of one generation says of the log */
+    uint64_t generation;
+    struct expected_result *results; /* by number */
     size_t result_count, result_cap;
     struct list dead, triggers;
 };
-void judge_runs(struct world *w, const struct expected *x);
+struct replay { /* the rows that storing the results queue leaves; up_to: the offset to which the worker of each
+                   generation has stored */
+    const struct result_row **rows;
+    bool *withdrawn;
+    size_t count;
+};
+void expected_make(const struct world *w, uint64_t generation, struct expected *x);
+void expected_free(struct expected *x);
+void replay_make(const struct world *w, const struct expected x[GENERATIONS], const int64_t up_to[GENERATIONS],
+                 struct replay *r);
+/* What a rewind withdraws is gone a moment before its offset is stored. */
+void replay_withdraw(struct replay *r, const struct world *w, const struct expected x[GENERATIONS]);
+void replay_free(struct replay *r);
+const struct entry *next_ours(const struct list *queue, size_t *at);
+void judge_runs(struct world *w, const struct expected x[GENERATIONS]);
+int64_t row_mark(const struct result_row *r); /* stands for it in a report */
 bool row_is_above(const struct result_row *a, const struct result_row *b);
 bool row_is_same_window(const struct result_row *a, const struct result_row *b);
 

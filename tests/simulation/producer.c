@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/wire/control.h"
 #include "base/wire/names.h"
+#include "coredms/kept.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -103,6 +104,56 @@ static void produce_time(struct world *w)
     int len = snprintf(body, sizeof body, "{\"highest\":%" PRId64 "}", w->wall - (int64_t)below(w, 60000));
     w->timed = true;
     control(w, CONTROL_TIME, USER_API, body, (size_t)len);
+}
+
+static struct checkpoint_head head_of(const struct kept *k)
+{
+    return (struct checkpoint_head){.number = k->number,
+                                    .generation = k->generation,
+                                    .offset = k->head.offset,
+                                    .saved_ms = k->head.saved_ms,
+                                    .info = mem_strndup(k->info.data, k->info.len)};
+}
+
+static uint64_t choose_base(const struct world *w, const struct log_point *p)
+{
+    const struct kept_log log = {
+        .generation = 1, .began_ms = START_WALL, .retention_ms = INT64_MAX / 2, .now_ms = w->wall};
+    size_t count = w->store.kept_count;
+    struct checkpoint_head *heads = mem_zero(count + 1, sizeof *heads);
+    const struct checkpoint_head *base = NULL;
+    struct err err;
+    for (size_t i = 0; i < count; i++)
+        heads[i] = head_of(&w->store.kept[i]);
+    uint64_t number = kept_base(heads, count, &log, p, &base, &err) == 0 && base ? base->number : 0;
+    for (size_t i = 0; i < count; i++)
+        free(heads[i].info);
+    free(heads);
+    return number;
+}
+
+/* As the API does it: into the registry, then into the log; the supervisor begins the workers anew. */
+static void produce_rewind(struct world *w)
+{
+    char body[64];
+    struct log_point p = {.to_ms = INT64_MIN, .to_offset = -1};
+    if (w->generation == GENERATIONS || !w->log.count)
+        return;
+    if (one_in(w, 3))
+        p.to_offset = (int64_t)below(w, w->log.count + 1);
+    else
+        p.to_ms = w->wall - (int64_t)below(w, 300000);
+    w->rewind = (struct rewind_row){.generation = ++w->generation,
+                                    .to_ms = p.to_ms,
+                                    .to_offset = p.to_offset,
+                                    .base_number = choose_base(w, &p),
+                                    .version = (uint32_t)w->version_count,
+                                    .at_ms = w->wall,
+                                    .log_generation = 1};
+    w->rewind.base_epoch = w->rewind.base_number;
+    int len = snprintf(body, sizeof body, "{\"generation\":%" PRIu64 "}", w->generation);
+    for (size_t copies = 1 + one_in(w, 4); copies > 0; copies--)
+        control(w, CONTROL_REWIND, USER_API, body, (size_t)len);
 }
 
 static void tell_batches(struct world *w)
@@ -214,8 +265,11 @@ void produce(struct world *w)
         produce_forgery(w);
         break;
     case 7:
+        produce_rewind(w);
+        break;
     case 8:
     case 9:
+    case 10:
         produce_again(w);
         break;
     default:

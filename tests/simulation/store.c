@@ -58,10 +58,29 @@ static void replace(struct buf *b, struct bytes with)
     buf_add(b, with.p, with.len);
 }
 
-enum err_code store_save(struct world *w, const struct stream_effect *e)
+bool store_raise_checkpoint(struct store *s, uint64_t generation)
+{
+    if (generation < s->generation)
+        return false;
+    s->epoch++;
+    if (generation == s->generation)
+        return true;
+    s->generation = generation;
+    s->there = false;
+    s->head = (struct stream_head){.offset = -1};
+    buf_clear(&s->info);
+    return true;
+}
+
+static bool owns_checkpoint(const struct world *w, const struct worker *k, uint64_t epoch)
+{
+    return (epoch == w->store.epoch && k->generation == w->store.generation) || w->sabotage == SABOTAGE_NO_EPOCH;
+}
+
+enum err_code store_save(struct world *w, const struct worker *k, const struct stream_effect *e)
 {
     struct store *s = &w->store;
-    if (e->save.epoch != s->epoch && w->sabotage != SABOTAGE_NO_EPOCH)
+    if (!owns_checkpoint(w, k, e->save.epoch))
         return ERR_FENCED;
     enum outcome o = store_mood(w);
     if (store_happens(o)) {
@@ -70,7 +89,7 @@ enum err_code store_save(struct world *w, const struct stream_effect *e)
         if (e->save.state.p)
             replace(&s->state, e->save.state);
         s->saves += e->save.state.p != NULL;
-        s->there = s->saves > 0;
+        s->there = s->there || e->save.state.p;
     } else if (w->sabotage == SABOTAGE_OFFSET_APART && s->there) {
         s->head = e->save.head;
     }
@@ -83,13 +102,14 @@ static void keep_present(struct store *s)
         return;
     s->kept = mem_resize(s->kept, s->kept_count + 1, sizeof *s->kept);
     struct kept *k = &s->kept[s->kept_count++];
-    *k = (struct kept){.number = s->saves, .head = s->head};
+    *k = (struct kept){.number = s->saves, .generation = s->generation, .head = s->head};
     buf_add(&k->state, s->state.data, s->state.len);
+    buf_add(&k->info, s->info.data, s->info.len);
 }
 
-enum err_code store_keep(struct world *w, uint64_t epoch)
+enum err_code store_keep(struct world *w, const struct worker *k, uint64_t epoch)
 {
-    if (epoch != w->store.epoch)
+    if (!owns_checkpoint(w, k, epoch))
         return ERR_FENCED;
     enum outcome o = store_mood(w);
     if (store_happens(o))
@@ -164,9 +184,28 @@ static void put_row(struct store *s, const struct result_row *row)
     fill(r, row);
 }
 
+bool store_raise_history(struct store *s, uint64_t generation)
+{
+    if (generation < s->source.generation)
+        return false;
+    s->source.epoch++;
+    if (generation > s->source.generation)
+        s->source = (struct source){.epoch = s->source.epoch, .generation = generation, .offset = -1};
+    return true;
+}
+
 static bool fenced(const struct world *w, uint64_t epoch)
 {
     return epoch != w->store.source.epoch && w->sabotage != SABOTAGE_NO_BATCH_EPOCH;
+}
+
+static void withdraw(struct store *s, int64_t from, uint64_t generation)
+{
+    for (size_t i = 0; i < s->result_count; i++) {
+        struct result_row *r = &s->results[i].row;
+        if (r->generation < generation && r->window_start >= from)
+            r->withdrawn = true;
+    }
 }
 
 enum err_code store_put(struct world *w, const struct batch_effect *e)
@@ -174,13 +213,20 @@ enum err_code store_put(struct world *w, const struct batch_effect *e)
     struct store *s = &w->store;
     if (fenced(w, e->source.epoch))
         return ERR_FENCED;
-    enum outcome o = store_mood(w);
+    enum outcome o = e->withdraw ? store_mood(w) : OUTCOME_DONE;
+    if (e->withdraw && store_happens(o))
+        withdraw(s, e->withdraw_from, e->source.generation);
+    if (o != OUTCOME_DONE)
+        return store_code(w, o);
+    o = store_mood(w);
     for (size_t i = 0; store_happens(o) && i < e->row_count; i++)
         put_row(s, &e->rows[i]);
     if (store_happens(o) || w->sabotage == SABOTAGE_SOURCE_APART) {
         uint64_t epoch = s->source.epoch;
         s->source = e->source;
         s->source.epoch = epoch;
+        int64_t *to = &s->stored_to[s->source.generation - 1];
+        *to = s->source.offset > *to ? s->source.offset : *to;
     }
     return store_code(w, o);
 }
@@ -190,7 +236,7 @@ int64_t store_latest(const struct store *s, const char *stream)
     int64_t latest = INT64_MIN;
     for (size_t i = 0; i < s->result_count; i++) {
         const struct result_row *r = &s->results[i].row;
-        if (strcmp(r->stream, stream) == 0 && r->window_end > latest)
+        if (!r->withdrawn && strcmp(r->stream, stream) == 0 && r->window_end > latest)
             latest = r->window_end;
     }
     return latest;
@@ -291,6 +337,12 @@ enum err_code store_update(struct world *w, const struct batch_effect *e)
     return store_code(w, o);
 }
 
+static void kept_free(struct kept *k)
+{
+    buf_free(&k->state);
+    buf_free(&k->info);
+}
+
 void store_free(struct store *s)
 {
     for (size_t i = 0; i < s->result_count; i++)
@@ -299,7 +351,7 @@ void store_free(struct store *s)
         free_run(&s->runs[i]);
     free_run(&s->postponed);
     for (size_t i = 0; i < s->kept_count; i++)
-        buf_free(&s->kept[i].state);
+        kept_free(&s->kept[i]);
     free(s->kept);
     free(s->skips);
     free(s->results);
@@ -310,34 +362,38 @@ void store_free(struct store *s)
 
 /* ---- a report ---- */
 
+int64_t row_mark(const struct result_row *r)
+{
+    return (int64_t)r->generation * 1000000 + r->number;
+}
+
 static int by_number(const void *a, const void *b)
 {
     const int64_t *x = a, *y = b;
     return (*x > *y) - (*x < *y);
 }
 
-/* The numbers of the results that a report is made of stand for its rows; its time_period tells up to which number
- * results were stored. */
+/* The generations and numbers of the results that a report is made of stand for its rows; its time_period tells up to
+ * which offset of their queue results were stored. */
 void store_query(const struct store *s, const struct app_version *v, struct run_row *run, struct buf *report)
 {
     int64_t *numbers = mem_alloc((s->result_count + 1) * sizeof *numbers);
     size_t count = 0;
-    char up_to[32];
+    char up_to[64];
     struct buf rows = {0};
-    int64_t highest = s->source.number;
     const char *stream = v->app->streams[v->app->jobs[0].stream].name;
     for (size_t i = 0; i < s->result_count; i++) {
         const struct result_row *r = &s->results[i].row;
-        highest = r->number > highest ? r->number : highest;
-        if (r->window_start >= run->from && r->window_start < run->to && strcmp(r->stream, stream) == 0)
-            numbers[count++] = r->number;
+        if (!r->withdrawn && r->window_start >= run->from && r->window_start < run->to &&
+            strcmp(r->stream, stream) == 0)
+            numbers[count++] = row_mark(r);
     }
     qsort(numbers, count, sizeof *numbers, by_number);
     json_w_open(&rows, '[');
     for (size_t i = 0; i < count; i++)
         json_w_int(&rows, numbers[i]);
     json_w_close(&rows, ']');
-    snprintf(up_to, sizeof up_to, "%" PRId64, highest);
+    snprintf(up_to, sizeof up_to, "%" PRId64 "/%" PRId64, s->stored_to[0], s->stored_to[1]);
     run->row_count = (int64_t)count;
     report_write(report, TENANT, run, up_to, rows.data, rows.len);
     free(numbers);

@@ -18,7 +18,7 @@ static void step(struct world *w, struct worker *k, struct stream_event *e)
 static void begin(struct world *w, struct worker *k)
 {
     const struct stream_options o = {.tenant = TENANT,
-                                     .generation = 1,
+                                     .generation = k->generation,
                                      .checkpoint_interval_ms = 1000,
                                      .retention_results_ms = w->retention,
                                      .retention_events_ms = INT64_C(604800000),
@@ -121,7 +121,8 @@ static void do_read_tail(struct world *w, struct worker *k, uint64_t op, const c
     bool blind = w->sabotage == SABOTAGE_BLIND_TAIL;
     for (size_t i = 0; i < queue->count && !blind; i++) {
         const struct entry *m = &queue->at[i];
-        if (m->wall_ms >= since_ms && m->number > 0 && entry_is_from(m, WORKER_USER))
+        if (m->wall_ms >= since_ms && m->number > 0 && m->generation == (int64_t)k->generation &&
+            entry_is_from(m, WORKER_USER))
             numbers[e.tail.count++] = m->number;
     }
     e.tail.numbers = numbers;
@@ -140,26 +141,67 @@ static void do_consume(struct worker *k, int64_t offset)
 
 /* ---- the store ---- */
 
+static struct bytes text_of_version(const struct world *w, uint32_t version)
+{
+    const struct buf *text = &w->versions[version - 1].text;
+    return (struct bytes){text->data, text->len};
+}
+
+/* What a rewind begins with: a kept checkpoint, or the beginning of the log. */
+static void load_base(const struct world *w, struct stream_event *e, struct buf *state)
+{
+    const struct rewind_row *r = &w->rewind;
+    e->loaded.begins = true;
+    e->loaded.app_text = text_of_version(w, r->version);
+    e->loaded.head = (struct stream_head){.offset = -1};
+    for (size_t i = 0; i < w->store.kept_count && r->base_number; i++) {
+        const struct kept *kept = &w->store.kept[i];
+        if (kept->number != r->base_number)
+            continue;
+        e->loaded.head = kept->head;
+        buf_add(state, kept->state.data, kept->state.len);
+        e->loaded.state = (struct bytes){state->data, state->len};
+    }
+    e->loaded.head.saved_ms = r->at_ms;
+}
+
+static void load_state(const struct world *w, const struct worker *k, struct stream_event *e, struct buf *state)
+{
+    const struct store *s = &w->store;
+    bool rewound = w->rewind.generation == k->generation;
+    e->loaded.epoch = s->epoch;
+    e->loaded.head = s->head;
+    e->loaded.skips = s->skips;
+    e->loaded.skip_count = s->skip_count;
+    e->loaded.log_generation = 1;
+    e->loaded.kept_ms = INT64_MIN;
+    for (size_t i = 0; i < s->kept_count; i++)
+        if (s->kept[i].generation == k->generation)
+            e->loaded.kept_ms = s->kept[i].head.saved_ms;
+    e->loaded.rewind = rewound ? &w->rewind : NULL;
+    if (s->there) {
+        buf_add(state, s->state.data, s->state.len);
+        e->loaded.state = (struct bytes){state->data, state->len};
+    } else if (rewound) {
+        load_base(w, e, state);
+    } else {
+        e->loaded.app_text = text_of_version(w, 1);
+    }
+}
+
 static void do_load(struct world *w, struct worker *k, uint64_t op)
 {
     struct err err;
-    struct buf copy = {0};
+    struct buf state = {0};
     struct stream_event e = {.kind = STREAM_LOADED, .op = op};
-    const struct app_version *first = &w->versions[0];
-    if (store_is_unreadable(w))
+    if (!store_raise_checkpoint(&w->store, k->generation)) /* raised before it is read, also when the answer is lost */
+        e.err = (err_set(&err, ERR_FENCED, "a higher generation is there"), &err);
+    else if (store_is_unreadable(w))
         e.err = (err_set(&err, ERR_UNAVAILABLE, "the store is away"), &err);
-    e.loaded.epoch = ++w->store.epoch; /* raised before it is read, also when the answer is lost */
-    e.loaded.head = w->store.there ? w->store.head : (struct stream_head){.offset = -1};
-    buf_add(&copy, w->store.state.data, w->store.state.len);
-    if (w->store.there)
-        e.loaded.state = (struct bytes){copy.data, copy.len};
-    e.loaded.skips = w->store.skips;
-    e.loaded.skip_count = w->store.skip_count;
-    e.loaded.log_generation = 1;
-    e.loaded.kept_ms = w->store.kept_count ? w->store.kept[w->store.kept_count - 1].head.saved_ms : INT64_MIN;
-    e.loaded.app_text = (struct bytes){first->text.data, first->text.len};
+    else
+        load_state(w, k, &e, &state);
     step(w, k, &e);
-    buf_free(&copy);
+    buf_free(&state);
 }
 
 static void answer_with(struct world *w, struct worker *k, enum stream_event_kind kind, const struct late *l)
@@ -224,9 +266,9 @@ static void ask(struct world *w, struct worker *k, const struct stream_effect *e
     l->exchange = e->exchange;
     l->offset = e->since_ms;
     if (e->kind == STREAM_SAVE)
-        l->code = store_save(w, e);
+        l->code = store_save(w, k, e);
     else if (e->kind == STREAM_KEEP)
-        l->code = store_keep(w, e->save.epoch);
+        l->code = store_keep(w, k, e->save.epoch);
     else if (e->kind == STREAM_SKIP)
         l->code = store_skip(w, &e->skip);
     note(w, k, "  %s%s", l->code ? err_code_name(l->code) : "", l == &now ? "" : ", to be answered later");

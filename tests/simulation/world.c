@@ -62,7 +62,8 @@ static bool stream_rests(const struct world *w)
 {
     const struct worker *k = &w->streams[0];
     struct stream_status s;
-    if (!k->stream || k->late_count || !link_is_idle(&k->link) || !stream_core_engine(k->stream))
+    if (!k->stream || k->generation != w->generation || k->late_count || !link_is_idle(&k->link) ||
+        !stream_core_engine(k->stream))
         return false;
     stream_core_status(k->stream, &s);
     return s.unconfirmed == 0 && s.offset == (int64_t)w->log.count - 1 &&
@@ -73,7 +74,8 @@ static bool batch_rests(const struct world *w)
 {
     const struct worker *k = &w->batches[0];
     struct batch_status s;
-    if (!k->batch || k->late_count || !link_is_idle(&k->link) || w->store.postponed.row.id)
+    if (!k->batch || k->generation != w->generation || k->late_count || !link_is_idle(&k->link) ||
+        w->store.postponed.row.id)
         return false;
     batch_core_status(k->batch, &s);
     return s.connected && s.runs_pending == 0 && w->store.source.offset == (int64_t)w->results.count - 1;
@@ -105,6 +107,8 @@ static void accuse_of_unrest(struct world *w)
 
 static void begin(struct world *w)
 {
+    w->generation = w->store.generation = 1;
+    w->store.head.offset = w->store.stored_to[0] = w->store.stored_to[1] = -1;
     w->store.source = (struct source){.generation = 1, .offset = -1};
     for (int i = 0; i < 2; i++) {
         w->streams[i] = (struct worker){.side = &stream_side, .link.position = -1};
