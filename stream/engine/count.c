@@ -115,13 +115,14 @@ void count_in_streams(struct engine *e, struct device *d, int64_t t)
 {
     unsigned verdicts = 0;
     const struct value *slots = e->decoder.slots;
-    const bool traced = e->sink->trace != NULL;
+    const bool traced = e->sink->trace != NULL, olds = e->old_count > 0;
+    const size_t count = e->app->stream_count;
     e->event_sequence++;
-    if (e->old_count)
+    if (olds)
         verdicts = olds_judge(e, d, t);
-    for (size_t i = 0; i < e->app->stream_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct stream *s = e->streams[i];
-        if (e->old_count && s->judged == e->event_sequence)
+        if (olds && s->judged == e->event_sequence)
             continue;
         enum verdict v = stream_judge(e, s, slots, d, t);
         verdicts |= 1u << v;

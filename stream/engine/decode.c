@@ -259,8 +259,13 @@ static bool convert_time(struct decoder *d, int64_t *time, enum dead_reason *rea
     return false;
 }
 
-static bool convert_fields(struct decoder *d, enum dead_reason *reason, struct buf *detail)
+/* time NULL: of the fields alone. */
+static bool convert_all(struct decoder *d, int64_t *time, enum dead_reason *reason, struct buf *detail)
 {
+    buf_clear(detail);
+    reserve_text(d);
+    if (time && !convert_time(d, time, reason, detail))
+        return false;
     for (size_t i = 0; i < d->app->field_count; i++) {
         if (!convert_field(d, i, reason, detail))
             return false;
@@ -268,20 +273,14 @@ static bool convert_fields(struct decoder *d, enum dead_reason *reason, struct b
     return true;
 }
 
+bool decoder_convert(struct decoder *d, int64_t *time, enum dead_reason *reason, struct buf *detail)
+{
+    return convert_all(d, time, reason, detail);
+}
+
 bool decoder_fields(struct decoder *d, const char *object, size_t len, struct buf *detail)
 {
     struct json j = json_begin(object, len);
     enum dead_reason reason;
-    if (!decoder_scan(d, &j))
-        return false;
-    buf_clear(detail);
-    reserve_text(d);
-    return convert_fields(d, &reason, detail);
-}
-
-bool decoder_convert(struct decoder *d, int64_t *time, enum dead_reason *reason, struct buf *detail)
-{
-    buf_clear(detail);
-    reserve_text(d);
-    return convert_time(d, time, reason, detail) && convert_fields(d, reason, detail);
+    return decoder_scan(d, &j) && convert_all(d, NULL, &reason, detail);
 }
