@@ -167,10 +167,8 @@ bool cooldown_holds(struct engine *e, size_t memory, const struct key_row *key, 
 /* A stream that begins later opens no window that had ended by then, so those that live now decide. */
 bool cooldown_expired(const struct engine *e, const struct cooldown *c)
 {
-    int64_t w = c->device->watermark, lateness = 0;
-    for (size_t i = 0; i < e->stream_count; i++)
-        lateness = e->streams[i]->app->lateness > lateness ? e->streams[i]->app->lateness : lateness;
-    return w != BEFORE && w - lateness >= c->end + e->memories[c->memory].cooldown;
+    int64_t w = c->device->watermark;
+    return w != BEFORE && w - e->lateness >= c->end + e->memories[c->memory].cooldown;
 }
 
 void cooldowns_forget(struct engine *e, bool (*which)(const struct engine *e, const struct cooldown *c))

@@ -173,6 +173,7 @@ struct engine {
     struct decoder decoder;
     struct stream **streams;
     size_t stream_count;       /* app->stream_count and those of older versions */
+    int64_t lateness;          /* the longest of all */
     struct old_version **olds; /* oldest first; each has a stream with windows */
     size_t old_count;
     struct memory *memories; /* by name, then cooldown */

@@ -94,8 +94,10 @@ static void make_room(struct engine *e)
 void streams_arrange(struct engine *e)
 {
     for (size_t i = 0; i < e->stream_count; i++) {
+        int64_t lateness = e->streams[i]->app->lateness;
         e->streams[i]->index = i;
         e->streams[i]->shown = present_of(e, e->streams[i]);
+        e->lateness = i == 0 || lateness > e->lateness ? lateness : e->lateness;
     }
     for (size_t i = 0; i < e->stream_count; i++) {
         e->streams[i]->rank = 0;

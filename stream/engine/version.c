@@ -15,6 +15,8 @@ struct change {
     struct app *from, *to;
     size_t *goes_on;         /* per present stream: its place in the new app, or NO_STREAM */
     struct old_version *old; /* what `from` becomes; NULL: no stream of it stays */
+    size_t *before;          /* per stream of the new app: the present one of its name, or NO_STREAM */
+    size_t *shown;           /* per stream that there will be: the new app's of its name, or NO_STREAM */
     struct stream **streams; /* all that there will be, as in struct engine */
     size_t count;
 };
@@ -30,22 +32,37 @@ static size_t successor(const struct change *c, const struct app_stream *s)
     return NO_STREAM;
 }
 
+static size_t place_named(const struct app *app, const char *name)
+{
+    for (size_t i = 0; i < app->stream_count; i++) {
+        if (strcmp(app->streams[i].name, name) == 0)
+            return i;
+    }
+    return NO_STREAM;
+}
+
 static void compare(struct change *c, struct app *from, struct app *to)
 {
     *c = (struct change){.from = from, .to = to};
     c->goes_on = mem_zero(from->stream_count, sizeof *c->goes_on);
     for (size_t i = 0; i < from->stream_count; i++)
         c->goes_on[i] = app_devices_same(from, to) ? successor(c, &from->streams[i]) : NO_STREAM;
+    c->before = mem_zero(to->stream_count, sizeof *c->before);
+    for (size_t i = 0; i < to->stream_count; i++)
+        c->before[i] = place_named(from, to->streams[i].name);
 }
 
-/* Of the present streams: the one that goes on as, or else has the name of, that of the new app; NULL if none. */
-static struct stream *predecessor(const struct engine *e, const struct change *c, size_t place)
+static void change_free(struct change *c)
 {
-    for (size_t i = 0; i < c->from->stream_count; i++) {
-        if (strcmp(c->from->streams[i].name, c->to->streams[place].name) == 0)
-            return e->streams[i];
-    }
-    return NULL;
+    free(c->goes_on);
+    free(c->before);
+    free(c->shown);
+}
+
+/* A stream of the new app that does not go on from the present one. */
+static bool begins(const struct change *c, size_t place)
+{
+    return c->before[place] == NO_STREAM || c->goes_on[c->before[place]] != place;
 }
 
 static bool becomes_old(const struct engine *e, const struct change *c, size_t i)
@@ -110,14 +127,15 @@ static void stop_triggers(struct stream *s, const struct app *to)
 
 static void begin_stream(struct engine *e, const struct change *c, size_t place)
 {
-    struct stream *s = c->streams[place] = stream_new(c->to, place), *before = predecessor(e, c, place);
-    if (!before)
+    struct stream *s = c->streams[place] = stream_new(c->to, place);
+    if (c->before[place] == NO_STREAM)
         return;
+    struct stream *before = e->streams[c->before[place]];
     s->closed = before->closed;
     s->ended = before->ended;
     s->begin = before->begin;
     s->floor = floor_made(s, s->ended, s->begin);
-    if (c->goes_on[before->index] != place)
+    if (begins(c, place))
         return;
     move_records(e, before, s);
     s->keys = before->keys;
@@ -141,33 +159,32 @@ static void list_streams(struct engine *e, struct change *c)
             c->old = mem_zero(1, sizeof *c->old);
         c->streams[c->count++] = e->streams[i];
     }
-    for (size_t i = c->to->stream_count; i < c->count; i++)
+    c->shown = mem_zero(c->count, sizeof *c->shown);
+    for (size_t i = c->to->stream_count; i < c->count; i++) {
+        c->shown[i] = place_named(c->to, c->streams[i]->app->name);
         stop_triggers(c->streams[i], c->to);
+    }
 }
 
 /* ---- lines of the devices ---- */
 
-/* The latest end of a window that any other version of this name holds on to. */
-static int64_t latest_until(const struct change *c, const struct timeline *lines, const char *name)
-{
-    int64_t until = BEFORE;
-    for (size_t i = c->to->stream_count; i < c->count; i++) {
-        if (strcmp(c->streams[i]->app->name, name) == 0 && lines[i].until > until)
-            until = lines[i].until;
-    }
-    return until;
-}
-
 /* A stream that begins opens what has not ended and no other version has. */
-static struct timeline line_begun(const struct engine *e, const struct change *c, const struct device *d,
-                                  const struct timeline *lines, size_t place)
+static void begin_lines(const struct change *c, const struct device *d, struct timeline *lines)
 {
-    const struct stream *s = c->streams[place], *before = predecessor(e, c, place);
-    int64_t until = latest_until(c, lines, s->app->name), begin = before ? d->lines[before->index].begin : BEFORE;
-    struct timeline line = {
-        .closed_to = d->watermark, .ended = d->watermark, .begin = until > begin ? until : begin, .until = NEVER};
-    line.floor = floor_made(s, line.ended, line.begin);
-    return line;
+    for (size_t i = 0; i < c->to->stream_count; i++) {
+        if (begins(c, i))
+            lines[i] = (struct timeline){.closed_to = d->watermark,
+                                         .ended = d->watermark,
+                                         .begin = c->before[i] == NO_STREAM ? BEFORE : d->lines[c->before[i]].begin,
+                                         .until = NEVER};
+    }
+    for (size_t i = c->to->stream_count; i < c->count; i++) {
+        struct timeline *line = c->shown[i] == NO_STREAM ? NULL : &lines[c->shown[i]];
+        if (line && begins(c, c->shown[i]) && lines[i].until > line->begin)
+            line->begin = lines[i].until;
+    }
+    for (size_t i = 0; i < c->to->stream_count; i++)
+        lines[i].floor = floor_made(c->streams[i], lines[i].ended, lines[i].begin);
 }
 
 static void move_line(const struct engine *e, const struct change *c, const struct device *d, struct timeline *lines,
@@ -194,11 +211,7 @@ static void move_device(const struct engine *e, const struct change *c, struct d
     struct timeline *lines = mem_zero(c->count, sizeof *lines);
     for (size_t i = 0; i < e->stream_count; i++)
         move_line(e, c, d, lines, i);
-    for (size_t i = 0; i < c->to->stream_count; i++) {
-        const struct stream *before = predecessor(e, c, i);
-        if (!before || c->goes_on[before->index] != i)
-            lines[i] = line_begun(e, c, d, lines, i);
-    }
+    begin_lines(c, d, lines);
     free(d->lines);
     d->lines = lines;
 }
@@ -246,7 +259,7 @@ static void change_app(struct engine *e, struct change *c, uint32_t version)
     streams_arrange(e);
     memories_arrange(e);
     producers_trim(e, (size_t)e->app->limits.producers);
-    free(c->goes_on);
+    change_free(c);
 }
 
 /* ---- other devices ---- */
