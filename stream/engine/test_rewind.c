@@ -210,6 +210,109 @@ static void a_rewind_to_an_offset_learns_later_from_when_on(void **state)
     fixture_free(&f);
 }
 
+/* ---- a rewind gives what a reading from the beginning gives ---- */
+
+static uint32_t next(uint32_t *seed)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return *seed >> 8;
+}
+
+/* Events of one message, around a time that goes on; late ones too. */
+static void feed_random(struct fixture *f, uint32_t *seed, int64_t *now)
+{
+    struct buf b = {0};
+    for (uint32_t i = 0; i <= next(seed) % 3; i++) {
+        *now += next(seed) % 4000;
+        int64_t t = *now - (next(seed) % 4 ? 0 : next(seed) % 30000);
+        buf_printf(&b, "{\"t\":%lld,\"id\":%u}\n", (long long)(t < 0 ? 0 : t), next(seed) % 3);
+    }
+    feed(f, buf_cstr(&b));
+    buf_free(&b);
+}
+
+/* The results (not what fired) of windows that start at or after `from`, without numbers. */
+static void results_from(const struct buf *out, int64_t from, struct buf *kept)
+{
+    for (const char *line = out->data, *end; out->len && *line; line = end + 1) {
+        long long start;
+        char name[16];
+        end = strchr(line, '\n');
+        if (strncmp(line, "trigger", 7) != 0 && sscanf(line, "%15s %lld", name, &start) == 2 && start >= from)
+            buf_add(kept, line, (size_t)(end + 1 - line));
+    }
+}
+
+#define ONE                                                                                                            \
+    HEAD("5s")                                                                                                         \
+    "streams:\n" STREAM("a", "{ sliding: 20s, every: 5s, allowed_lateness: 10s }", "")                                 \
+        STREAM("b", "{ tumbling: 15s, allowed_lateness: 3s }", "")
+#define TWO                                                                                                            \
+    HEAD("5s")                                                                                                         \
+    "streams:\n" STREAM("b", "{ tumbling: 15s, allowed_lateness: 3s }", "")                                            \
+        STREAM("a", "{ tumbling: 10s, allowed_lateness: 10s }", ", m: max(id)") STREAM("c", "{ tumbling: 7s }", "")
+
+static void feed_version(struct fixture *f, const char *yaml)
+{
+    struct buf b = {0};
+    json_w_open(&b, '{');
+    json_w_name(&b, "version");
+    json_w_int(&b, 2);
+    json_w_name(&b, "app");
+    json_w_str(&b, yaml);
+    json_w_close(&b, '}');
+    feed_control(f, CONTROL_VERSION, USER_API, buf_cstr(&b));
+    buf_free(&b);
+}
+
+/* update: a version that came before. */
+static void rewind_and_compare(uint32_t seed, const char *old, const char *update, const char *new)
+{
+    struct fixture whole = fixture_new(new), rewound = fixture_new(old);
+    struct buf want = {0}, got = {0};
+    struct engine_info info;
+    int64_t times[2] = {0, 0};
+    uint32_t seeds[2] = {seed, seed};
+    uint32_t messages = 60, at = 5 + seed % 40;
+    for (uint32_t i = 0; i < messages; i++) {
+        if (i == at / 2 && update)
+            feed_version(&rewound, update);
+        if (i == at) {
+            engine_info(rewound.engine, &info);
+            rebase(&rewound, new, 9, 2, info.highest + 1);
+            reload(&rewound);
+            buf_clear(&rewound.out);
+        }
+        feed_random(&whole, &seeds[0], &times[0]);
+        feed_random(&rewound, &seeds[1], &times[1]);
+    }
+    feed_end(&whole);
+    feed_end(&rewound);
+    buf_cstr(&whole.out);
+    buf_cstr(&rewound.out);
+    results_from(&whole.out, info.highest + 1, &want);
+    results_from(&rewound.out, INT64_MIN, &got);
+    if (strcmp(buf_cstr(&want), buf_cstr(&got)) != 0)
+        fail_msg("seed %u: expected:\n%sgot:\n%s", seed, buf_cstr(&want), buf_cstr(&got));
+    assert_true(want.len > 0);
+    buf_free(&want);
+    buf_free(&got);
+    fixture_free(&whole);
+    fixture_free(&rewound);
+}
+
+static void a_rewind_gives_what_reading_all_gives(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 1; seed <= 200; seed++) {
+        rewind_and_compare(seed, ONE, NULL, ONE);
+        rewind_and_compare(seed, ONE, NULL, TWO);
+        rewind_and_compare(seed, TWO, NULL, ONE);
+        rewind_and_compare(seed, ONE, TWO, ONE);
+        rewind_and_compare(seed, ONE, TWO, TWO);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +323,7 @@ int main(void)
         cmocka_unit_test(a_rewound_engine_gives_only_windows_from_there_on),
         cmocka_unit_test(a_rewind_with_another_app_keeps_unchanged_streams),
         cmocka_unit_test(a_rewind_to_an_offset_learns_later_from_when_on),
+        cmocka_unit_test(a_rewind_gives_what_reading_all_gives),
         cmocka_unit_test(a_shorter_out_of_orderness_takes_effect_with_the_next_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
