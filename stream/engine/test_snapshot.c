@@ -1,5 +1,6 @@
 /* The engine as bytes and back: nothing is lost, nothing damaged is taken. */
 #include "base/hash.h"
+#include "base/wire/cursor.h"
 #include "stream/engine/fixture.h"
 #include "stream/engine/snapshot_format.h"
 
@@ -123,33 +124,94 @@ static void keeps_panes_of_times_that_were_set_back_twice(void **state)
     fixture_free(&f);
 }
 
-static void refuses_every_truncation(void **state)
+/* ---- version 1, as it was written ---- */
+
+static void read_kept(const char *name, struct buf *out)
+{
+    char path[128];
+    size_t n;
+    snprintf(path, sizeof path, "tests/data/engine/%s", name);
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        fail_msg("cannot read %s", path);
+    while ((n = fread(buf_reserve(out, 4096), 1, 4096, file)) > 0)
+        out->len += n;
+    fclose(file);
+}
+
+static struct fixture restored(const char *name)
+{
+    struct fixture f = {.offset = 100};
+    struct buf kept = {0}, again = {0};
+    struct err err;
+    read_kept(name, &kept);
+    if (restore(kept.data, kept.len, &f.engine, &err) < 0)
+        fail_msg("%s: %s", name, err.text);
+    snapshot(&f, &again);
+    assert_int_equal(again.len, kept.len);
+    assert_memory_equal(again.data, kept.data, kept.len);
+    buf_free(&kept);
+    buf_free(&again);
+    return f;
+}
+
+static void reads_what_version_1_wrote(void **state)
 {
     (void)state;
-    struct fixture f = full();
-    struct buf b = {0};
-    snapshot(&f, &b);
-    for (size_t len = 0; len < b.len; len++) {
-        struct engine *e = NULL;
-        struct err err = {0};
-        assert_int_equal(restore(b.data, len, &e, &err), -1);
-        assert_int_equal(err.code, ERR_INVALID);
-        assert_null(e);
-    }
-    buf_add_char(&b, 0);
-    struct engine *e = NULL;
-    struct err err;
-    assert_int_equal(restore(b.data, b.len, &e, &err), -1);
-    buf_free(&b);
+    struct fixture f = restored("snapshot-1"), same = full();
+    buf_clear(&same.out);
+    feed_end(&f);
+    f.offset = same.offset;
+    feed_end(&same);
+    expect(&f, buf_cstr(&same.out));
+    fixture_free(&f);
+    fixture_free(&same);
+    f = restored("snapshot-1-versions");
+    feed_end(&f);
+    expect(&f, "trigger g #6\ns -10000-10000 r0 {\"id\":3,\"n\":1} g\ns 0-20000 r0 {\"id\":3,\"n\":1}\n"
+               "s 10000-30000 r0 {\"id\":1,\"n\":3}\nx 0-60000 r0 {\"id\":1,\"v\":1,\"n\":4}\n"
+               "x 0-60000 r0 {\"id\":3,\"v\":1,\"n\":1}\ns 110000-120000 r0 {\"id\":2,\"n\":1,\"m\":1}\n"
+               "x 60000-120000 r0 {\"id\":2,\"v\":1,\"n\":2}\nx 60000-120000 r0 {\"id\":2,\"v\":2,\"n\":1}\n");
     fixture_free(&f);
 }
 
-static void refuses_every_flipped_bit(void **state)
+static void each_kept(void (*check)(const struct buf *kept))
+{
+    static const char *const names[] = {"snapshot-1", "snapshot-1-versions"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct buf kept = {0};
+        read_kept(names[i], &kept);
+        check(&kept);
+        buf_free(&kept);
+    }
+}
+
+static void check_truncations(const struct buf *kept)
+{
+    struct engine *e = NULL;
+    struct err err = {0};
+    for (size_t len = 0; len < kept->len; len++) {
+        assert_int_equal(restore(kept->data, len, &e, &err), -1);
+        assert_int_equal(err.code, ERR_INVALID);
+        assert_null(e);
+    }
+    struct buf longer = {0};
+    buf_add(&longer, kept->data, kept->len);
+    buf_add_char(&longer, 0);
+    assert_int_equal(restore(longer.data, longer.len, &e, &err), -1);
+    buf_free(&longer);
+}
+
+static void refuses_every_truncation(void **state)
 {
     (void)state;
-    struct fixture f = full();
+    each_kept(check_truncations);
+}
+
+static void check_flips(const struct buf *kept)
+{
     struct buf b = {0};
-    snapshot(&f, &b);
+    buf_add(&b, kept->data, kept->len);
     for (size_t bit = 0; bit < 8 * b.len; bit++) {
         struct engine *e = NULL;
         struct err err = {0};
@@ -160,18 +222,23 @@ static void refuses_every_flipped_bit(void **state)
         b.data[bit / 8] ^= (char)(1 << (bit % 8));
     }
     buf_free(&b);
-    fixture_free(&f);
+}
+
+static void refuses_every_flipped_bit(void **state)
+{
+    (void)state;
+    each_kept(check_flips);
 }
 
 /* With a checksum that fits, what is inside must be checked on its own: refused, or taken whole. */
-static void survives_damage_that_the_checksum_covers(void **state)
+static void check_damage(const struct buf *kept)
 {
-    (void)state;
-    struct fixture f = full();
     struct buf b = {0};
-    snapshot(&f, &b);
-    for (size_t at = SNAPSHOT_HEAD + 4 + sizeof app; at < b.len; at++) {
-        static const char values[] = {0, 1, 0x7F, (char)0x80, (char)0xFF};
+    buf_add(&b, kept->data, kept->len);
+    struct cursor c = cursor_of(b.data + SNAPSHOT_HEAD, b.len - SNAPSHOT_HEAD);
+    uint32_t text_len = get_u32(&c);
+    for (size_t at = SNAPSHOT_HEAD + 4 + text_len; at < b.len; at++) {
+        static const char values[] = {0, 1, (char)0xFF};
         for (size_t i = 0; i < sizeof values; i++) {
             struct engine *e = NULL;
             struct err err;
@@ -183,6 +250,7 @@ static void survives_damage_that_the_checksum_covers(void **state)
             if (restore(b.data, b.len, &e, &err) == 0) {
                 struct fixture g = {.engine = e, .offset = 100};
                 feed(&g, "[{\"t\":40000,\"id\":1,\"site\":\"a\",\"v\":1},{\"t\":1,\"id\":1}]");
+                feed_control(&g, CONTROL_TIME, USER_API, "{\"highest\":20000}");
                 feed_end(&g);
                 fixture_free(&g);
             }
@@ -190,7 +258,12 @@ static void survives_damage_that_the_checksum_covers(void **state)
         }
     }
     buf_free(&b);
-    fixture_free(&f);
+}
+
+static void survives_damage_that_the_checksum_covers(void **state)
+{
+    (void)state;
+    each_kept(check_damage);
 }
 
 int main(void)
@@ -199,6 +272,7 @@ int main(void)
         cmocka_unit_test(restores_to_the_same_bytes_and_goes_on_alike),
         cmocka_unit_test(equal_states_give_equal_bytes),
         cmocka_unit_test(keeps_panes_of_times_that_were_set_back_twice),
+        cmocka_unit_test(reads_what_version_1_wrote),
         cmocka_unit_test(refuses_every_truncation),
         cmocka_unit_test(refuses_every_flipped_bit),
         cmocka_unit_test(survives_damage_that_the_checksum_covers),
