@@ -121,29 +121,12 @@ static void reject_line(struct engine *e, struct json *j, const char *from)
     e->source.index++;
 }
 
-/* Takes the value at j if it is an event that looks like one before. */
-static bool take_predicted(struct engine *e, struct json *j)
-{
-    struct json at = *j;
-    int64_t time;
-    if (e->only_traced || !decoder_predict(&e->decoder, &at, &time) || !ends_here(&at) ||
-        at.at - j->at > e->app->limits.event_bytes)
-        return false;
-    e->source.body = (struct bytes){j->at, (size_t)(at.at - j->at)};
-    event_decoded(e, time);
-    e->source.index++;
-    *j = at;
-    return true;
-}
-
 static void take_sequence(struct engine *e, struct bytes body)
 {
     struct json j = json_begin(body.p, body.len);
     enum json_type type;
     const char *from;
     while (json_peek(&j), j.at < j.end) {
-        if (take_predicted(e, &j))
-            continue;
         if (scan_value(e, &j, &type, &from) && ends_here(&j)) {
             e->source.body = (struct bytes){from, (size_t)(j.at - from)};
             take_value(e, type);
