@@ -105,7 +105,7 @@ static void reconnect(struct batch_core *c, const struct err *err)
     ingest_reset(c);
     outbox_unsend(c->outbox);
     runs_lost_connection(c);
-    c->blocked = c->connected = c->list_needed = false;
+    c->blocked = c->connected = false;
     c->status.reconnects++;
     batch_say(c, err->text);
     batch_add_effect(c, BATCH_DISCONNECT)->words = c->words;
@@ -185,12 +185,10 @@ static void list_step(struct batch_core *c)
 static void on_listed(struct batch_core *c, const struct batch_event *e)
 {
     c->listing = false;
-    if (!e->err) {
+    c->list_needed = true;
+    c->list_at = c->mono_ms + (e->err ? STORE_RETRY_MS : LIST_EVERY_MS);
+    if (!e->err)
         runs_adopt(c, e->loaded.pending, e->loaded.pending_count);
-        return;
-    }
-    c->list_needed = c->connected;
-    c->list_at = c->mono_ms + STORE_RETRY_MS;
 }
 
 static void on_confirm(struct batch_core *c, const struct batch_event *e)

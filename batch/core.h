@@ -119,8 +119,7 @@ enum batch_effect_kind {
     BATCH_QUERY,   /* compute a run's report, in the background */
     BATCH_FETCH,   /* read a run's stored report */
     BATCH_CANCEL,  /* the query, if one runs: answered by its QUERIED */
-    BATCH_LIST,    /* the unfinished runs, now that the lock keeps others out: a worker that was replaced may have added
-                      some    after they were loaded */
+    BATCH_LIST,    /* the unfinished runs: a worker that was replaced may have added some since they were loaded */
     BATCH_EXPIRE,
     BATCH_EXIT
 };

@@ -17,7 +17,8 @@
 #define STORE_RETRY_MS    1000
 #define PREPARE_EVERY_MS  500 /* a run that waits for completeness is looked at so often */
 #define EXPIRE_EVERY_MS   60000
-#define SCHEDULE_EVERY_MS 1000 /* the wall clock may jump: due periods are looked for so often */
+#define LIST_EVERY_MS     60000 /* unfinished runs that nobody leads are looked for so often */
+#define SCHEDULE_EVERY_MS 1000  /* the wall clock may jump: due periods are looked for so often */
 #define DRAIN_LIMIT_MS    10000
 #define JOB_COUNTS        64
 
