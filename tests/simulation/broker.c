@@ -57,6 +57,24 @@ void broker_take(struct world *w, struct link *l)
         list_add(queue_of(w, e->kind), e);
 }
 
+/* Out of the middle of the log, or, when a rewind can no longer ask for it, its whole beginning. The last message
+ * stays: what is behind it decides nothing. */
+void broker_lose(struct world *w)
+{
+    int64_t last = (int64_t)w->log.count - 1, from = w->seen + 1;
+    bool overtaken = w->generation == GENERATIONS && w->store.generation == w->generation &&
+                     w->store.head.offset == w->seen && one_in(w, 2);
+    if (last - from < 2)
+        return;
+    from += (int64_t)below(w, (uint64_t)(last - from));
+    int64_t to = from + (int64_t)below(w, 5);
+    for (int64_t i = overtaken ? 0 : from; i <= to && i < last; i++)
+        w->log.at[i].state = i <= w->seen ? ENTRY_OUT : ENTRY_GONE;
+    w->lost = true;
+    note(w, &w->streams[0], "(log) %lld to %lld are lost%s", (long long)from, (long long)to,
+         overtaken ? ", and all before" : "");
+}
+
 void broker_confirm(struct world *w, struct worker *k)
 {
     struct link *l = &k->link;

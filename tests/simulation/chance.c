@@ -33,10 +33,10 @@ bool fault(struct world *w, enum fault_kind kind)
 void chance_draw_odds(struct world *w)
 {
     static const unsigned usual[FAULT_COUNT] = {
-        [FAULT_CRASH] = 150, [FAULT_KILL] = 120,  [FAULT_DRAIN] = 300, [FAULT_STOP] = 200,   [FAULT_LOSS] = 90,
-        [FAULT_CONNECT] = 5, [FAULT_TAIL] = 20,   [FAULT_CUT] = 200,   [FAULT_NACK] = 300,   [FAULT_RETURN] = 300,
-        [FAULT_BLOCK] = 150, [FAULT_LOAD] = 8,    [FAULT_REFUSE] = 12, [FAULT_UNKNOWN] = 12, [FAULT_AWAY] = 200,
-        [FAULT_LATE] = 4,    [FAULT_CLOCK] = 300,
+        [FAULT_CRASH] = 150, [FAULT_KILL] = 120, [FAULT_DRAIN] = 300, [FAULT_STOP] = 200,   [FAULT_LOSS] = 90,
+        [FAULT_CONNECT] = 5, [FAULT_TAIL] = 20,  [FAULT_CUT] = 200,   [FAULT_NACK] = 300,   [FAULT_RETURN] = 300,
+        [FAULT_BLOCK] = 150, [FAULT_LOAD] = 8,   [FAULT_REFUSE] = 12, [FAULT_UNKNOWN] = 12, [FAULT_AWAY] = 200,
+        [FAULT_LATE] = 4,    [FAULT_LOSE] = 200, [FAULT_CLOCK] = 300,
     };
     for (int i = 0; i < FAULT_COUNT; i++) {
         static const unsigned quarters[] = {0, 2, 4, 4, 4, 16};

@@ -99,7 +99,12 @@ static void feed(const struct world *w, struct engine *engine, size_t at, const 
                                      .message_id = {e->id, e->id ? strlen(e->id) : 0},
                                      .type = {e->type, e->type ? strlen(e->type) : 0},
                                      .user_id = {e->user, e->user ? strlen(e->user) : 0}};
-    engine_message(engine, &m, sink);
+    if (e->state == ENTRY_GONE)
+        return;
+    if (w->poison.done && (int64_t)at == w->poison.offset)
+        engine_set_aside(engine, &m, sink);
+    else
+        engine_message(engine, &m, sink);
 }
 
 static const struct kept *base_of(const struct world *w)

@@ -12,7 +12,7 @@ static void forget_late(struct worker *k)
 
 void life_begin(struct world *w, struct worker *k)
 {
-    k->frozen = k->lost = false;
+    k->frozen = k->lost = k->doomed = k->warned = false;
     k->link.position = -1;
     k->number = ++w->begun;
     k->generation = w->generation;
@@ -43,7 +43,10 @@ void life_die(struct world *w, struct worker *k)
 void life_exit(struct world *w, struct worker *k, int code, const char *words)
 {
     note(w, k, "leaves: %s", words);
-    if (code != EXIT_DONE && code != EXIT_SUPERSEDED)
+    bool over_a_loss = w->lost && k->side == &stream_side && code == EXIT_STOPPED;
+    if (over_a_loss)
+        w->skip = true; /* an operator reads it, and says so */
+    else if (code != EXIT_DONE && code != EXIT_SUPERSEDED)
         accuse(w, "the %s worker ended with code %d: %s", k->side->name, code, words);
     life_die(w, k);
 }
@@ -158,6 +161,20 @@ static void timer(struct world *w, struct worker *k)
     k->side->tell(w, k, &word);
 }
 
+/* Twice may be by chance; then the message is read alone, when all before it is saved, and if that kills too, it is set
+ * aside. */
+static void poisoned(struct world *w, struct worker *k)
+{
+    note(w, k, "is killed by message %lld", (long long)w->poison.offset);
+    for (int64_t i = w->store.head.offset + 1; k->alone && i < w->poison.offset; i++)
+        if (w->log.at[i].state == ENTRY_READY)
+            accuse(w, "message %lld is read alone while %lld is not saved", (long long)w->poison.offset, (long long)i);
+    w->v->crashes++;
+    w->poison.deaths++;
+    w->poison.wanted = k->alone;
+    life_die(w, k);
+}
+
 /* Effects of a step belong together only until the next outside call: between any two it may die. */
 static void effects(struct world *w, struct worker *k)
 {
@@ -167,6 +184,8 @@ static void effects(struct world *w, struct worker *k)
             accuse(w, "the %s worker does not come to an end", k->side->name);
         if (!w->v->well) {
             return;
+        } else if (k->doomed) {
+            poisoned(w, k);
         } else if (fault(w, FAULT_CRASH)) {
             w->v->crashes++;
             life_die(w, k);

@@ -36,6 +36,7 @@ enum fault_kind {
     FAULT_UNKNOWN, /* a change's outcome is unknown */
     FAULT_AWAY,    /* the store is away for a while */
     FAULT_LATE,    /* an answer comes later */
+    FAULT_LOSE,    /* messages of the log that nobody has read are lost */
     FAULT_CLOCK,   /* the wall clock jumps */
     FAULT_COUNT
 };
@@ -46,7 +47,8 @@ enum entry_state {
     ENTRY_READY,
     ENTRY_OUT,
     ENTRY_GONE
-}; /* of a trigger in its queue; of a message sent: GONE = confirmed */
+}; /* of a trigger in its queue; of a message sent: GONE = confirmed; of one in the log: GONE = lost, OUT = read, and
+    * then taken by retention */
 
 struct entry { /* a message; texts are in one block, which is the entry's own */
     char *block;
@@ -99,6 +101,9 @@ struct worker {
     struct stream_core *stream; /* one of both while it lives */
     struct batch_core *batch;
     bool frozen;     /* it is stopped, and may wake later */
+    bool doomed;     /* it has read what kills it */
+    bool warned;     /* it knows that the poison is set aside */
+    bool alone;      /* it is to read the poison alone */
     bool lost;       /* its connection was closed while it was stopped */
     unsigned number; /* the how manieth of all */
     uint64_t generation;
@@ -204,8 +209,15 @@ struct world {
     bool punctual;               /* events are not older than half of what still counts */
     int64_t seen, longest_delay; /* of the log: how far it was delivered, and how long a message waited for that */
     bool timed;                  /* the highest time was set */
-    uint64_t sequences[3];       /* of producers */
-    uint64_t generation;         /* of the tenant */
+    bool lost;                   /* messages of the log were lost */
+    bool skip;                   /* an operator's word: what is lost is passed over */
+    struct {
+        int64_t offset; /* of a message that kills who reads it; -1 = there is none */
+        unsigned deaths;
+        bool wanted, done; /* it is to be set aside; is set aside */
+    } poison;
+    uint64_t sequences[3]; /* of producers */
+    uint64_t generation;   /* of the tenant */
     struct rewind_row rewind;
     struct app_version versions[VERSIONS];
     size_t version_count;
@@ -236,6 +248,7 @@ struct late *life_postpone(struct world *w, struct worker *k, int kind, uint64_t
 
 /* broker.c */
 void broker_take(struct world *w, struct link *l); /* the next message of a connection */
+void broker_lose(struct world *w);                 /* messages of the log that nobody has read */
 void broker_confirm(struct world *w, struct worker *k);
 void broker_trouble(struct world *w, struct worker *k); /* refuses, returns, blocks */
 void broker_close(struct world *w, struct worker *k);   /* all that was on its way is lost or taken, the lock is free */

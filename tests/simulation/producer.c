@@ -77,6 +77,8 @@ static void produce_events(struct world *w)
         snprintf(id, sizeof id, "p%zu:%" PRIu64, producer, ++w->sequences[producer]);
         e.id = id;
     }
+    if (w->poison.offset < 0 && one_in(w, 150))
+        w->poison.offset = (int64_t)w->log.count;
     list_add(&w->log, &e);
     buf_free(&body);
 }
@@ -88,6 +90,7 @@ static void produce_again(struct world *w)
         return;
     struct entry e = w->log.at[below(w, w->log.count)];
     e.wall_ms = w->wall;
+    e.state = ENTRY_READY;
     if (e.id)
         list_add(&w->log, &e);
 }

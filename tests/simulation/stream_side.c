@@ -8,21 +8,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+static int64_t offset_of(const struct worker *k)
+{
+    struct stream_status s;
+    stream_core_status(k->stream, &s);
+    return s.offset;
+}
+
 static void step(struct world *w, struct worker *k, struct stream_event *e)
 {
+    int64_t poison = w->poison.offset;
+    bool deadly = poison >= 0 && !k->warned && w->log.at[poison].state == ENTRY_READY && offset_of(k) < poison;
     e->mono_ms = w->mono;
     e->wall_ms = w->wall;
     stream_core_step(k->stream, e);
+    k->doomed = k->doomed || (deadly && offset_of(k) >= poison);
 }
 
 static void begin(struct world *w, struct worker *k)
 {
+    k->alone = w->poison.deaths >= 2 && !w->poison.done;
     const struct stream_options o = {.tenant = TENANT,
                                      .generation = k->generation,
                                      .checkpoint_interval_ms = 1000,
                                      .retention_results_ms = w->retention,
                                      .retention_events_ms = INT64_C(604800000),
-                                     .alone = -1,
+                                     .alone = k->alone ? w->poison.offset : -1,
+                                     .skip = w->skip,
                                      .prefetch = PREFETCH};
     struct stream_event e = {.kind = STREAM_START};
     k->stream = stream_core_new(&o);
@@ -72,7 +84,9 @@ static void note_delay(struct world *w, int64_t position, int64_t published)
 static void deliver(struct world *w, struct worker *k)
 {
     struct link *l = &k->link;
-    for (uint64_t chunk = 1 + below(w, 6); chunk > 0 && broker_may_deliver(l); chunk--) {
+    for (uint64_t chunk = 1 + below(w, 6); chunk > 0 && broker_may_deliver(l) && !k->doomed; chunk--) {
+        while (l->position < (int64_t)w->log.count && w->log.at[l->position].state != ENTRY_READY)
+            l->position++;
         if (l->position >= (int64_t)w->log.count)
             return;
         const struct entry *m = &w->log.at[l->position];
@@ -83,7 +97,7 @@ static void deliver(struct world *w, struct worker *k)
                                                      .type = bytes_of(m->type),
                                                      .user_id = bytes_of(m->user)};
         e.delivery.tag = broker_delivered(l);
-        note_delay(w, l->position, m->wall_ms);
+        note_delay(w, l->position - 1, m->wall_ms);
         step(w, k, &e);
     }
 }
@@ -165,6 +179,22 @@ static void load_base(const struct world *w, struct stream_event *e, struct buf 
     e->loaded.head.saved_ms = r->at_ms;
 }
 
+static enum err_code set_aside(struct world *w, struct worker *k)
+{
+    const struct skip_row row = {.generation = k->generation,
+                                 .from = w->poison.offset,
+                                 .to = w->poison.offset,
+                                 .reason = SKIP_POISON,
+                                 .at_ms = w->wall};
+    enum err_code code = w->poison.wanted ? store_skip(w, &row) : ERR_NONE;
+    if (w->poison.wanted && code == ERR_NONE) {
+        w->poison.wanted = false;
+        w->poison.done = true;
+    }
+    k->warned = w->poison.done;
+    return code;
+}
+
 static void load_state(const struct world *w, const struct worker *k, struct stream_event *e, struct buf *state)
 {
     const struct store *s = &w->store;
@@ -196,7 +226,7 @@ static void do_load(struct world *w, struct worker *k, uint64_t op)
     struct stream_event e = {.kind = STREAM_LOADED, .op = op};
     if (!store_raise_checkpoint(&w->store, k->generation)) /* raised before it is read, also when the answer is lost */
         e.err = (err_set(&err, ERR_FENCED, "a higher generation is there"), &err);
-    else if (store_is_unreadable(w))
+    else if (store_is_unreadable(w) || set_aside(w, k) != ERR_NONE)
         e.err = (err_set(&err, ERR_UNAVAILABLE, "the store is away"), &err);
     else
         load_state(w, k, &e, &state);

@@ -41,6 +41,8 @@ static void let_time_pass(struct world *w)
 static void turn(struct world *w)
 {
     let_time_pass(w);
+    if (fault(w, FAULT_LOSE))
+        broker_lose(w);
     if (fault(w, FAULT_AWAY))
         w->away_until = w->mono + (int64_t)below(w, 60000);
     if (one_in(w, 3))
@@ -70,6 +72,14 @@ static bool stream_rests(const struct world *w)
            engine_tick_at(stream_core_engine(k->stream)) == INT64_MAX;
 }
 
+static bool runs_are_finished(const struct world *w)
+{
+    for (size_t i = 0; i < w->store.run_count; i++)
+        if (run_is_pending(&w->store.runs[i].row))
+            return false;
+    return true;
+}
+
 static bool batch_rests(const struct world *w)
 {
     const struct worker *k = &w->batches[0];
@@ -78,7 +88,8 @@ static bool batch_rests(const struct world *w)
         w->store.postponed.row.id)
         return false;
     batch_core_status(k->batch, &s);
-    return s.connected && s.runs_pending == 0 && w->store.source.offset == (int64_t)w->results.count - 1;
+    return s.connected && s.runs_pending == 0 && runs_are_finished(w) &&
+           w->store.source.offset == (int64_t)w->results.count - 1;
 }
 
 static bool triggers_are_gone(const struct world *w)
@@ -144,6 +155,7 @@ void world_run(uint64_t seed, enum sabotage sabotage, bool trace, struct verdict
                       .trace = trace,
                       .mono = 1000,
                       .seen = -1,
+                      .poison.offset = -1,
                       .wall = START_WALL,
                       .v = v,
                       .faults = true};
