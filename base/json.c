@@ -1,4 +1,5 @@
 #include "base/json.h"
+#include "base/scan.h"
 #include "base/utf8.h"
 
 #include <string.h>
@@ -53,24 +54,6 @@ enum json_type json_peek(struct json *j)
 }
 
 /* ---- strings ---- */
-
-/* Bytes of a string that need no look: neither control, quote, backslash nor beyond ASCII; eight at a time. */
-static const char *skip_plain(const char *s, const char *end)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
-    while (end - s >= 8) {
-        uint64_t w;
-        memcpy(&w, s, 8);
-        uint64_t quote = w ^ (ones * '"'), slash = w ^ (ones * '\\');
-        uint64_t special = (w - ones * 0x20) | (quote - ones) | (slash - ones) | w;
-        if (special & tops)
-            break;
-        s += 8;
-    }
-    while (s < end && (unsigned char)*s >= 0x20 && (unsigned char)*s < 0x80 && *s != '"' && *s != '\\')
-        s++;
-    return s;
-}
 
 static int hex_digit(char c)
 {
@@ -130,7 +113,7 @@ static bool scan_string(struct json *j, bool *escaped)
     const char *open = j->at, *s = j->at + 1, *error;
     *escaped = false;
     for (;;) {
-        s = skip_plain(s, j->end);
+        s = scan_plain(s, j->end);
         if (s >= j->end)
             return fail(j, open, "unterminated string");
         if (*s == '"') {

@@ -54,6 +54,7 @@ void decoder_init(struct decoder *d, const struct app *app)
         d->field_captures[i] = add_path(d, app->fields[i].path, app->fields[i].path_len);
     d->captures = mem_zero(d->capture_count, sizeof *d->captures);
     d->slots = mem_zero(app->field_count, sizeof *d->slots);
+    d->targets = mem_zero(app->field_count + 1, sizeof *d->targets);
 }
 
 void decoder_free(struct decoder *d)
@@ -64,6 +65,8 @@ void decoder_free(struct decoder *d)
     free(d->slots);
     buf_free(&d->text);
     buf_free(&d->name);
+    free(d->targets);
+    layouts_free(&d->layouts);
     *d = (struct decoder){0};
 }
 
@@ -283,4 +286,23 @@ bool decoder_fields(struct decoder *d, const char *object, size_t len, struct bu
     struct json j = json_begin(object, len);
     enum dead_reason reason;
     return decoder_scan(d, &j) && convert_all(d, NULL, &reason, detail);
+}
+
+/* ---- predicting ---- */
+
+bool decoder_predict(struct decoder *d, struct json *j, struct value *slots, int64_t *time)
+{
+    return layouts_read(&d->layouts, d->app, j, slots, time);
+}
+
+void decoder_learn(struct decoder *d, const char *object, size_t len)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < d->app->field_count; i++) {
+        const struct capture *c = &d->captures[d->field_captures[i]];
+        if (c->type != JSON_END)
+            d->targets[n++] = (struct layout_target){c->token, (uint32_t)i};
+    }
+    d->targets[n++] = (struct layout_target){d->captures[d->time_capture].token, LAYOUT_TIME};
+    layouts_learn(&d->layouts, d->app, object, len, d->targets, n);
 }

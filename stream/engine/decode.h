@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "stream/engine/engine.h"
+#include "stream/engine/layout.h"
 #include "tenants/app/app.h"
 
 struct capture { /* the last value of one path in the object; JSON_END: none */
@@ -28,10 +29,18 @@ struct decoder {
     struct capture *captures;
     struct value *slots; /* of the app's fields; strings point into the object or into text */
     struct buf text, name;
+    struct layouts layouts;
+    struct layout_target *targets; /* room for all */
 };
 
 void decoder_init(struct decoder *d, const struct app *app);
 void decoder_free(struct decoder *d);
+
+/* j at an object that looks like one before: reads it to its end and fills slots and *time, in one go. false: nothing
+ * but slots has changed, and the object is to be scanned and converted. */
+bool decoder_predict(struct decoder *d, struct json *j, struct value *slots, int64_t *time);
+/* The object last scanned and converted, still in its place, was a good event: the next may look like it. */
+void decoder_learn(struct decoder *d, const char *object, size_t len);
 
 /* j at an object: reads it to its end. false with j->error: it is no JSON. */
 bool decoder_scan(struct decoder *d, struct json *j);

@@ -1,4 +1,5 @@
 #include "base/wire/control.h"
+#include "stream/engine/body.h"
 #include "stream/engine/control.h"
 #include "stream/engine/cooldowns.h"
 #include "stream/engine/events.h"
@@ -70,6 +71,7 @@ void engine_free(struct engine **engine)
     table_free(&e->cooldowns);
     slab_free_all(&e->slab);
     decoder_free(&e->decoder);
+    members_free(&e->members);
     free(e->values);
     free(e->dirty);
     free(e->closing);
@@ -79,118 +81,7 @@ void engine_free(struct engine **engine)
     *engine = NULL;
 }
 
-/* ---- a body and its values ---- */
-
-/* e->source is one whole value, scanned already if it is an object. */
-static void take_value(struct engine *e, enum json_type type)
-{
-    if ((uint64_t)e->source.body.len > (uint64_t)e->app->limits.event_bytes)
-        publish_dead(e, DEAD_TOO_LARGE, "the event has %zu bytes, allowed are %lld", e->source.body.len,
-                     (long long)e->app->limits.event_bytes);
-    else if (type != JSON_OBJECT)
-        publish_dead(e, DEAD_WRONG_TYPE, "an event is a JSON object");
-    else if (e->only_traced)
-        event_repeat(e);
-    else
-        event_take(e);
-    e->source.index++;
-}
-
-/* Reads the value at j, with an empty j->depth. */
-static bool scan_value(struct engine *e, struct json *j, enum json_type *type, const char **from)
-{
-    *type = json_peek(j);
-    *from = j->at;
-    return *type == JSON_OBJECT ? decoder_scan(&e->decoder, j) : json_skip(j, from);
-}
-
-static bool ends_here(const struct json *j)
-{
-    return j->at >= j->end || *j->at == ' ' || *j->at == '\n' || *j->at == '\r' || *j->at == '\t';
-}
-
-/* A broken value is set aside up to the end of the line on which it began. */
-static void reject_line(struct engine *e, struct json *j, const char *from)
-{
-    const char *line_end = memchr(from, '\n', (size_t)(j->end - from));
-    const char *why = j->error ? j->error : "text directly behind a value";
-    size_t at = (size_t)(j->at - from);
-    *j = json_begin(line_end ? line_end : j->end, (size_t)(j->end - (line_end ? line_end : j->end)));
-    e->source.body = (struct bytes){from, (size_t)(j->at - from)};
-    publish_dead(e, DEAD_NOT_JSON, "%s, at byte %zu of it", why, at);
-    e->source.index++;
-}
-
-static void take_sequence(struct engine *e, struct bytes body)
-{
-    struct json j = json_begin(body.p, body.len);
-    enum json_type type;
-    const char *from;
-    while (json_peek(&j), j.at < j.end) {
-        if (scan_value(e, &j, &type, &from) && ends_here(&j)) {
-            e->source.body = (struct bytes){from, (size_t)(j.at - from)};
-            take_value(e, type);
-        } else {
-            reject_line(e, &j, from);
-        }
-    }
-}
-
-/* The members are values of their own: the array's bracket does not count in their depth. */
-static bool next_member(struct json *j, bool *first)
-{
-    if (!json_next(j, first, NULL, NULL))
-        return false;
-    j->depth = 0;
-    return true;
-}
-
-static bool array_valid(struct bytes body, struct json *fault)
-{
-    struct json j = json_begin(body.p, body.len);
-    bool first = true;
-    const char *from;
-    if (json_enter(&j, '[')) {
-        while (next_member(&j, &first) && json_skip(&j, &from))
-            continue;
-    }
-    bool good = !j.error && (json_peek(&j), j.at == j.end);
-    if (!good && !j.error)
-        j.error = "text behind the array";
-    *fault = j;
-    return good;
-}
-
-static void take_array(struct engine *e, struct bytes body)
-{
-    struct json j;
-    enum json_type type;
-    const char *from;
-    bool first = true;
-    if (!array_valid(body, &j)) {
-        publish_dead(e, DEAD_NOT_JSON, "%s, at byte %zu of the array", j.error, (size_t)(j.at - body.p));
-        return;
-    }
-    j = json_begin(body.p, body.len);
-    if (!json_enter(&j, '['))
-        return;
-    while (next_member(&j, &first) && scan_value(e, &j, &type, &from)) {
-        e->source.body = (struct bytes){from, (size_t)(j.at - from)};
-        take_value(e, type);
-    }
-}
-
-static void take_body(struct engine *e, const struct engine_message *m)
-{
-    struct json j = json_begin(m->body.p, m->body.len);
-    if ((uint64_t)m->body.len > (uint64_t)e->app->limits.message_bytes)
-        publish_dead(e, DEAD_TOO_LARGE, "the message has %zu bytes, allowed are %lld", m->body.len,
-                     (long long)e->app->limits.message_bytes);
-    else if (json_peek(&j) == JSON_ARRAY)
-        take_array(e, m->body);
-    else
-        take_sequence(e, m->body);
-}
+/* ---- messages ---- */
 
 /* A repeat is dropped whole; it is read only if somebody wants to know what is in it. */
 static void take_repeat(struct engine *e, const struct engine_message *m)
@@ -199,11 +90,9 @@ static void take_repeat(struct engine *e, const struct engine_message *m)
     if (!e->sink->trace)
         return;
     e->only_traced = true;
-    take_body(e, m);
+    body_take(e, m->body);
     e->only_traced = false;
 }
-
-/* ---- messages ---- */
 
 static bool is_control(struct bytes type)
 {
@@ -246,7 +135,7 @@ void engine_message(struct engine *e, const struct engine_message *m, const stru
     else if (sequence_seen(e, m->message_id))
         take_repeat(e, &message);
     else
-        take_body(e, &message);
+        body_take(e, message.body);
     publish_corrections(e);
     end_message(e, m);
 }

@@ -163,6 +163,12 @@ void event_take(struct engine *e)
         publish_dead(e, reason, "%s", buf_cstr(&e->detail));
         return;
     }
+    decoder_learn(&e->decoder, e->source.body.p, e->source.body.len);
+    event_decoded(e, t);
+}
+
+void event_decoded(struct engine *e, int64_t t)
+{
     struct device *d = device_of_event(e);
     e->counters.events++;
     if (!d) {

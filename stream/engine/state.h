@@ -164,6 +164,20 @@ struct source { /* the value that is being read, for dead letters */
     struct bytes body;
 };
 
+struct member { /* of an array */
+    const char *from;
+    size_t len;
+    int64_t time;
+    enum json_type type;
+    bool decoded; /* time and its slots are filled */
+};
+
+struct members {
+    struct member *list;
+    struct value *slots; /* the app's fields of each */
+    size_t count, capacity, fields;
+};
+
 struct engine {
     struct app *app;
     uint32_t version;
@@ -203,6 +217,7 @@ struct engine {
     const struct engine_sink *sink;
     struct source source;
     bool only_traced; /* the message is a repeat */
+    struct members members;
     struct dirty *dirty;
     size_t dirty_count, dirty_capacity;
     struct closing *closing; /* what is published together */

@@ -1,0 +1,187 @@
+/* The body of a message and the values in it (design.md, "Decoding, exactly"). */
+#include "stream/engine/body.h"
+#include "stream/engine/events.h"
+#include "stream/engine/publish.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MEMBERS_KEPT 4096 /* room for so many members of an array is kept for the next */
+
+void members_free(struct members *m)
+{
+    free(m->list);
+    free(m->slots);
+    *m = (struct members){0};
+}
+
+/* ---- values ---- */
+
+/* e->source is one whole value, scanned already if it is an object. */
+static void take_value(struct engine *e, enum json_type type)
+{
+    if ((uint64_t)e->source.body.len > (uint64_t)e->app->limits.event_bytes)
+        publish_dead(e, DEAD_TOO_LARGE, "the event has %zu bytes, allowed are %lld", e->source.body.len,
+                     (long long)e->app->limits.event_bytes);
+    else if (type != JSON_OBJECT)
+        publish_dead(e, DEAD_WRONG_TYPE, "an event is a JSON object");
+    else if (e->only_traced)
+        event_repeat(e);
+    else
+        event_take(e);
+    e->source.index++;
+}
+
+/* Reads the value at j, with an empty j->depth. */
+static bool scan_value(struct engine *e, struct json *j, enum json_type *type, const char **from)
+{
+    *type = json_peek(j);
+    *from = j->at;
+    return *type == JSON_OBJECT ? decoder_scan(&e->decoder, j) : json_skip(j, from);
+}
+
+static bool ends_here(const struct json *j)
+{
+    return j->at >= j->end || *j->at == ' ' || *j->at == '\n' || *j->at == '\r' || *j->at == '\t';
+}
+
+/* A broken value is set aside up to the end of the line on which it began. */
+static void reject_line(struct engine *e, struct json *j, const char *from)
+{
+    const char *line_end = memchr(from, '\n', (size_t)(j->end - from));
+    const char *why = j->error ? j->error : "text directly behind a value";
+    size_t at = (size_t)(j->at - from);
+    *j = json_begin(line_end ? line_end : j->end, (size_t)(j->end - (line_end ? line_end : j->end)));
+    e->source.body = (struct bytes){from, (size_t)(j->at - from)};
+    publish_dead(e, DEAD_NOT_JSON, "%s, at byte %zu of it", why, at);
+    e->source.index++;
+}
+
+/* Takes the value at j if it is an event that looks like one before. */
+static bool take_predicted(struct engine *e, struct json *j)
+{
+    struct json at = *j;
+    int64_t time;
+    if (e->only_traced || !decoder_predict(&e->decoder, &at, e->decoder.slots, &time) || !ends_here(&at) ||
+        at.at - j->at > e->app->limits.event_bytes)
+        return false;
+    e->source.body = (struct bytes){j->at, (size_t)(at.at - j->at)};
+    event_decoded(e, time);
+    e->source.index++;
+    *j = at;
+    return true;
+}
+
+static void take_sequence(struct engine *e, struct bytes body)
+{
+    struct json j = json_begin(body.p, body.len);
+    enum json_type type;
+    const char *from;
+    while (json_peek(&j), j.at < j.end) {
+        if (take_predicted(e, &j))
+            continue;
+        if (scan_value(e, &j, &type, &from) && ends_here(&j)) {
+            e->source.body = (struct bytes){from, (size_t)(j.at - from)};
+            take_value(e, type);
+        } else {
+            reject_line(e, &j, from);
+        }
+    }
+}
+
+/* ---- arrays ---- */
+
+/* The members are values of their own: the array's bracket does not count in their depth. */
+static bool next_member(struct json *j, bool *first)
+{
+    if (!json_next(j, first, NULL, NULL))
+        return false;
+    j->depth = 0;
+    return true;
+}
+
+static struct member *member_new(struct engine *e)
+{
+    struct members *m = &e->members;
+    const size_t fields = e->app->field_count;
+    if (m->count == m->capacity) {
+        m->capacity = m->capacity ? m->capacity * 2 : 64;
+        m->list = mem_resize(m->list, m->capacity, sizeof *m->list);
+        m->slots = mem_resize(m->slots, m->capacity * fields, sizeof *m->slots);
+    }
+    return &m->list[m->count++];
+}
+
+/* Reads the member at j: an event that looks like one before is decoded at once, any other value is only checked. */
+static bool read_member(struct engine *e, struct json *j)
+{
+    struct member *m = member_new(e);
+    struct value *slots = &e->members.slots[(e->members.count - 1) * e->app->field_count];
+    *m = (struct member){.type = json_peek(j)};
+    m->from = j->at;
+    m->decoded = !e->only_traced && decoder_predict(&e->decoder, j, slots, &m->time);
+    if (!m->decoded && !json_skip(j, &m->from))
+        return false;
+    m->len = (size_t)(j->at - m->from);
+    return true;
+}
+
+/* If the array does not parse, nothing of it counts. */
+static bool read_members(struct engine *e, struct bytes body)
+{
+    struct json j = json_begin(body.p, body.len);
+    bool first = true;
+    if (e->members.fields != e->app->field_count) /* another version */
+        members_free(&e->members);
+    e->members.fields = e->app->field_count;
+    e->members.count = 0;
+    if (json_enter(&j, '[')) {
+        while (next_member(&j, &first) && read_member(e, &j))
+            continue;
+    }
+    bool good = !j.error && (json_peek(&j), j.at == j.end);
+    if (!good)
+        publish_dead(e, DEAD_NOT_JSON, "%s, at byte %zu of the array", j.error ? j.error : "text behind the array",
+                     (size_t)(j.at - body.p));
+    return good;
+}
+
+static void take_member(struct engine *e, const struct member *m, struct value *slots)
+{
+    struct value *own = e->decoder.slots;
+    e->source.body = (struct bytes){m->from, m->len};
+    if (m->decoded && m->len <= (size_t)e->app->limits.event_bytes) {
+        e->decoder.slots = slots;
+        event_decoded(e, m->time);
+        e->decoder.slots = own;
+        e->source.index++;
+        return;
+    }
+    struct json j = json_begin(m->from, m->len);
+    if (m->type != JSON_OBJECT || decoder_scan(&e->decoder, &j))
+        take_value(e, m->type);
+}
+
+static void take_array(struct engine *e, struct bytes body)
+{
+    if (!read_members(e, body))
+        return;
+    for (size_t i = 0; i < e->members.count; i++)
+        take_member(e, &e->members.list[i], &e->members.slots[i * e->app->field_count]);
+    if (e->members.capacity > MEMBERS_KEPT)
+        members_free(&e->members);
+}
+
+/* ---- bodies ---- */
+
+void body_take(struct engine *e, struct bytes body)
+{
+    struct json j = json_begin(body.p, body.len);
+    if ((uint64_t)body.len > (uint64_t)e->app->limits.message_bytes)
+        publish_dead(e, DEAD_TOO_LARGE, "the message has %zu bytes, allowed are %lld", body.len,
+                     (long long)e->app->limits.message_bytes);
+    else if (json_peek(&j) == JSON_ARRAY)
+        take_array(e, body);
+    else
+        take_sequence(e, body);
+}

@@ -1,0 +1,420 @@
+#include "stream/engine/layout.h"
+
+#include "base/mem.h"
+#include "base/scan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PATIENCE_MAX 1024
+
+void layouts_free(struct layouts *l)
+{
+    for (uint32_t i = 0; i < LAYOUTS; i++) {
+        buf_free(&l->at[i].text);
+        free(l->at[i].missing);
+    }
+    *l = (struct layouts){0};
+}
+
+/* ---- learning ---- */
+
+struct walk {                     /* over a valid object */
+    const char *at, *end, *fixed; /* fixed: where the text before the next hole begins */
+    char open[LAYOUT_DEPTH_MAX];
+    unsigned depth;
+    bool name; /* a string here would be a member's name */
+};
+
+static const char *behind_string(const char *s)
+{
+    for (s++; *s != '"'; s++)
+        s += *s == '\\';
+    return s + 1;
+}
+
+static const char *behind_scalar(const char *s, const char *end)
+{
+    if (*s == '"')
+        return behind_string(s);
+    while (s < end && *s != ',' && *s != '}' && *s != ']' && *s != ' ' && *s != '\n' && *s != '\r' && *s != '\t')
+        s++;
+    return s;
+}
+
+static bool enter(struct walk *w)
+{
+    if (w->depth == LAYOUT_DEPTH_MAX)
+        return false;
+    w->open[w->depth++] = *w->at;
+    w->name = *w->at++ == '{';
+    return true;
+}
+
+/* Moves over fixed text to the next value that is no object or array; false at the object's end, or if it is too deep.
+ */
+static bool next_scalar(struct walk *w, bool *too_deep)
+{
+    for (*too_deep = false; w->at < w->end;) {
+        switch (*w->at) {
+        case '{':
+        case '[':
+            *too_deep = !enter(w);
+            if (*too_deep)
+                return false;
+            break;
+        case '}':
+        case ']':
+            w->depth--;
+            w->at++;
+            break;
+        case ',':
+            w->name = w->open[w->depth - 1] == '{';
+            w->at++;
+            break;
+        case ':':
+            w->name = false;
+            w->at++;
+            break;
+        case ' ':
+        case '\n':
+        case '\r':
+        case '\t':
+            w->at++;
+            break;
+        default:
+            if (!w->name)
+                return true;
+            w->at = behind_string(w->at);
+        }
+    }
+    return false;
+}
+
+static enum hole_kind time_kind(const struct app *app)
+{
+    switch (app->time.format.kind) {
+    case TIME_UNIX:
+        return HOLE_TIME_S;
+    case TIME_UNIX_MS:
+        return HOLE_TIME_MS;
+    default:
+        return HOLE_TIME_TEXT;
+    }
+}
+
+static enum hole_kind field_kind(enum value_type type)
+{
+    switch (type) {
+    case VALUE_INT:
+        return HOLE_INT;
+    case VALUE_FLOAT:
+        return HOLE_FLOAT;
+    case VALUE_BOOL:
+        return HOLE_BOOL;
+    default:
+        return HOLE_STRING;
+    }
+}
+
+/* false: one value is taken twice. */
+static bool hole_at(const struct app *app, const char *token, const struct layout_target *targets, size_t count,
+                    struct hole *h)
+{
+    h->kind = HOLE_SKIP;
+    for (size_t i = 0; i < count; i++) {
+        if (targets[i].token != token)
+            continue;
+        if (h->kind != HOLE_SKIP)
+            return false;
+        h->slot = targets[i].slot;
+        if (*token == 'n')
+            h->kind = HOLE_NULL;
+        else
+            h->kind = h->slot == LAYOUT_TIME ? time_kind(app) : field_kind(app->fields[h->slot].type);
+    }
+    return true;
+}
+
+static bool learn_holes(struct layout *l, const struct app *app, struct walk *w, const struct layout_target *targets,
+                        size_t count)
+{
+    bool too_deep;
+    while (next_scalar(w, &too_deep)) {
+        if (l->hole_count == LAYOUT_HOLES_MAX)
+            return false;
+        struct hole *h = &l->holes[l->hole_count++];
+        h->lead = (uint32_t)(w->at - w->fixed);
+        if (!hole_at(app, w->at, targets, count, h))
+            return false;
+        buf_add(&l->text, w->fixed, h->lead);
+        w->fixed = w->at = behind_scalar(w->at, w->end);
+    }
+    l->tail = (uint32_t)(w->end - w->fixed);
+    buf_add(&l->text, w->fixed, l->tail);
+    return !too_deep && l->text.len <= LAYOUT_TEXT_MAX;
+}
+
+static void learn_missing(struct layout *l, const struct app *app, const struct layout_target *targets, size_t count)
+{
+    l->missing = mem_resize(l->missing, app->field_count, sizeof *l->missing);
+    l->missing_count = 0;
+    for (uint32_t f = 0; f < app->field_count; f++) {
+        size_t i = 0;
+        while (i < count && (targets[i].slot != f || *targets[i].token == 'n'))
+            i++;
+        if (i == count)
+            l->missing[l->missing_count++] = f;
+    }
+}
+
+static bool same_layout(const struct layout *a, const struct layout *b)
+{
+    if (a->text.len != b->text.len || a->hole_count != b->hole_count ||
+        memcmp(a->text.data, b->text.data, a->text.len) != 0)
+        return false;
+    for (uint32_t i = 0; i < a->hole_count; i++)
+        if (a->holes[i].lead != b->holes[i].lead || a->holes[i].kind != b->holes[i].kind)
+            return false;
+    return true;
+}
+
+/* Then it was the values that were not plain: what was learnt is of no use. */
+static bool known(const struct layouts *l, const struct layout *n)
+{
+    for (uint32_t i = 0; i < l->count; i++)
+        if (&l->at[i] != n && same_layout(&l->at[i], n))
+            return true;
+    return false;
+}
+
+static void forget(struct layout *l) /* it fits nothing: no object begins with an empty text */
+{
+    buf_clear(&l->text);
+    l->hole_count = l->tail = 0;
+    l->hits = 0;
+}
+
+/* The next is learnt over the one that was of the least use. */
+static struct layout *place(struct layouts *l)
+{
+    if (l->count < LAYOUTS)
+        return &l->at[l->count++];
+    uint32_t least = 0;
+    for (uint32_t i = 1; i < LAYOUTS; i++)
+        if (l->at[i].hits < l->at[least].hits)
+            least = i;
+    for (uint32_t i = 0; i < LAYOUTS; i++)
+        l->at[i].hits /= 2;
+    return &l->at[least];
+}
+
+void layouts_learn(struct layouts *l, const struct app *app, const char *object, size_t len,
+                   const struct layout_target *targets, size_t count)
+{
+    if (l->misses++ < l->patience)
+        return;
+    struct layout *n = place(l);
+    struct walk w = {.at = object, .end = object + len, .fixed = object};
+    forget(n);
+    l->misses = 0;
+    if (learn_holes(n, app, &w, targets, count) && !known(l, n)) {
+        learn_missing(n, app, targets, count);
+        l->patience = l->patience / 2;
+        return;
+    }
+    forget(n);
+    l->patience = l->patience * 2 + 8 < PATIENCE_MAX ? l->patience * 2 + 8 : PATIENCE_MAX;
+}
+
+/* ---- values ---- */
+
+static inline bool is_digit(char c)
+{
+    return (unsigned char)(c - '0') < 10;
+}
+
+/* Up to 18 digits and no fraction; *end is behind the text, which goes on behind the value. */
+static inline const char *read_int(const char *s, const char *end, int64_t *i)
+{
+    bool negative = *s == '-';
+    s += negative;
+    const char *from = s, *most = end - s > 18 ? s + 18 : end;
+    uint64_t n = 0;
+    while (s < most && is_digit(*s))
+        n = n * 10 + (uint64_t)(*s++ - '0');
+    if (s == from || s == end || is_digit(*s) || (*from == '0' && s - from > 1) || *s == '.' || *s == 'e' || *s == 'E')
+        return NULL;
+    *i = negative ? -(int64_t)n : (int64_t)n;
+    return s;
+}
+
+/* Digits that a double holds exactly, divided by a power of ten that it holds exactly: correctly rounded. */
+static inline const char *read_float(const char *s, const char *end, double *f)
+{
+    static const double tens[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    bool negative = *s == '-';
+    s += negative;
+    const char *from = s, *point = NULL, *most = end - s > 16 ? s + 16 : end;
+    uint64_t n = 0;
+    for (; s < most; s++) {
+        if (is_digit(*s))
+            n = n * 10 + (uint64_t)(*s - '0');
+        else if (*s == '.' && !point && s > from)
+            point = s;
+        else
+            break;
+    }
+    if (s == from || s == most || point == s - 1 || *s == 'e' || *s == 'E' || *s == '.')
+        return NULL;
+    if (*from == '0' && s - from > 1 && from[1] != '.')
+        return NULL;
+    double v = (double)n / tens[point ? s - point - 1 : 0];
+    *f = negative ? -v : v;
+    return s;
+}
+
+static inline const char *read_bool(const char *s, const char *end, bool *b)
+{
+    if (end - s < 5) /* the object's end is behind it */
+        return NULL;
+    *b = memcmp(s, "true", 4) == 0;
+    if (*b)
+        return s + 4;
+    return end - s > 5 && memcmp(s, "false", 5) == 0 ? s + 5 : NULL;
+}
+
+/* A string without escapes in plain ASCII. */
+static inline const char *read_plain(const char *s, const char *end, const char **text, size_t *len)
+{
+    if (*s != '"')
+        return NULL;
+    const char *close = scan_plain(s + 1, end);
+    if (close == end || *close != '"')
+        return NULL;
+    *text = s + 1;
+    *len = (size_t)(close - *text);
+    return close + 1;
+}
+
+static const char *read_any(const char *s, const char *end)
+{
+    struct json j = json_begin(s, (size_t)(end - s));
+    const char *from, *text, *behind;
+    size_t len;
+    int64_t number;
+    if (*s == '"') {
+        if ((behind = read_plain(s, end, &text, &len)))
+            return behind;
+    } else if ((behind = read_int(s, end, &number))) {
+        return behind;
+    } else if (*s == '{' || *s == '[') {
+        return NULL; /* the layout is another one */
+    }
+    return json_skip(&j, &from) ? j.at : NULL;
+}
+
+/* A number must end where it ends: 1x is no value of a valid object, and what follows is compared anyway. */
+static inline const char *read_hole(const struct hole *h, struct layouts *l, const struct app *app, const char *s,
+                                    const char *end, struct value *slots, int64_t *time)
+{
+    struct value *v = &slots[h->slot];
+    const char *text, *behind;
+    size_t len;
+    switch (h->kind) {
+    case HOLE_NULL:
+        return end - s > 4 && memcmp(s, "null", 4) == 0 ? s + 4 : NULL;
+    case HOLE_INT:
+        v->type = VALUE_INT;
+        return read_int(s, end, &v->i);
+    case HOLE_FLOAT:
+        v->type = VALUE_FLOAT;
+        return read_float(s, end, &v->f);
+    case HOLE_BOOL:
+        v->type = VALUE_BOOL;
+        return read_bool(s, end, &v->b);
+    case HOLE_STRING:
+        if (!(behind = read_plain(s, end, &text, &len)))
+            return NULL;
+        *v = (struct value){.type = VALUE_STRING, .s = text, .len = (uint32_t)len};
+        return behind;
+    case HOLE_TIME_TEXT:
+        if (!(behind = read_plain(s, end, &text, &len)) ||
+            !time_memory_parse(&l->time, &app->time.format, text, len, time))
+            return NULL;
+        return behind;
+    case HOLE_TIME_MS:
+        behind = read_int(s, end, time);
+        return behind && *time >= 0 && *time <= TIME_MAX_MS ? behind : NULL;
+    case HOLE_TIME_S:
+        behind = read_int(s, end, time);
+        if (!behind || *time < 0 || *time > TIME_MAX_MS / 1000)
+            return NULL;
+        *time *= 1000;
+        return behind;
+    case HOLE_SKIP:
+        break;
+    }
+    return read_any(s, end);
+}
+
+/* ---- the object ---- */
+
+static inline bool same_text(const char *a, const char *b, size_t len)
+{
+    uint64_t x, y;
+    if (len < 8)
+        return memcmp(a, b, len) == 0;
+    for (size_t i = 0; i + 8 < len; i += 8) {
+        memcpy(&x, a + i, 8);
+        memcpy(&y, b + i, 8);
+        if (x != y)
+            return false;
+    }
+    memcpy(&x, a + len - 8, 8);
+    memcpy(&y, b + len - 8, 8);
+    return x == y;
+}
+
+static const char *read_layout(const struct layout *n, struct layouts *l, const struct app *app, const char *s,
+                               const char *end, struct value *slots, int64_t *time)
+{
+    const char *text = n->text.data;
+    for (uint32_t i = 0; i < n->hole_count; i++) {
+        const struct hole *h = &n->holes[i];
+        if ((size_t)(end - s) <= h->lead || !same_text(s, text, h->lead))
+            return NULL;
+        s = read_hole(h, l, app, s + h->lead, end, slots, time);
+        text += h->lead;
+        if (!s)
+            return NULL;
+    }
+    if ((size_t)(end - s) < n->tail || !same_text(s, text, n->tail))
+        return NULL;
+    return s + n->tail;
+}
+
+static void fill_missing(const struct layout *n, const struct app *app, struct value *slots)
+{
+    for (uint32_t i = 0; i < n->missing_count; i++) {
+        const struct app_field *f = &app->fields[n->missing[i]];
+        slots[n->missing[i]] = f->has_default ? f->default_value : (struct value){.type = VALUE_NULL};
+    }
+}
+
+bool layouts_read(struct layouts *l, const struct app *app, struct json *j, struct value *slots, int64_t *time)
+{
+    for (uint32_t i = 0; i < l->count; i++) {
+        uint32_t which = (l->last + i) % l->count;
+        struct layout *n = &l->at[which];
+        const char *behind = n->text.len ? read_layout(n, l, app, j->at, j->end, slots, time) : NULL;
+        if (!behind)
+            continue;
+        fill_missing(n, app, slots);
+        n->hits++;
+        l->last = which;
+        j->at = behind;
+        return true;
+    }
+    return false;
+}
