@@ -121,6 +121,8 @@ static void test_states(void **state)
     OK(registry_set_state(t->db, "acme", TENANT_RUNNING, false, &t->err));
     OK(registry_set_state(t->db, "acme", TENANT_PAUSED, false, &t->err));
     FAILS(ERR_CONFLICT, registry_drop(t->db, "acme", &t->err));
+    OK(registry_set_state(t->db, "acme", TENANT_RUNNING, false, &t->err));
+    FAILS(ERR_CONFLICT, registry_drop(t->db, "acme", &t->err));
     OK(registry_set_state(t->db, "acme", TENANT_REMOVING, true, &t->err));
     FAILS(ERR_CONFLICT, registry_set_state(t->db, "acme", TENANT_RUNNING, false, &t->err));
     OK(registry_set_state(t->db, "acme", TENANT_REMOVING, true, &t->err));
@@ -132,6 +134,8 @@ static void test_states(void **state)
     OK(registry_get(t->db, "beta", &row, &t->err));
     assert_int_equal(row.state, TENANT_CREATING);
     tenant_row_free(&row);
+    OK(registry_drop(t->db, "beta", &t->err)); /* one whose making was broken off */
+    FAILS(ERR_NOT_FOUND, registry_get(t->db, "beta", &row, &t->err));
 }
 
 static void test_generations_rise_over_removals(void **state)

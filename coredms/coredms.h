@@ -100,8 +100,8 @@ struct app_text {
 };
 int registry_restore(struct coredms *db, const struct tenant_row *row, const struct app_text *texts,
                      struct err *err) MUSTCHECK;
-/* Ends a TENANT_REMOVING: its row, app versions and requests go; only the generation counter of the name stays. No-op
- * if gone; ERR_CONFLICT in another state. */
+/* Ends a TENANT_REMOVING, or a TENANT_CREATING that was broken off: its row, app versions and requests go; only the
+ * generation counter of the name stays. No-op if gone; ERR_CONFLICT in another state. */
 int registry_drop(struct coredms *db, const char *tenant, struct err *err) MUSTCHECK;
 /* Checkpoints and history of a tenant go (its workers must have ended); for handles with COREDMS_WRITES_REGISTRY. No-op
  * if gone; a purge that failed half-way is repeated. */

@@ -46,7 +46,8 @@ struct backup_load {
 
 /* ---- beginning ---- */
 
-/* What a restore or an onboarding that was broken off has left in the registry makes room. */
+/* What a restore or an onboarding that was broken off has left in the registry makes room. Never by way of
+ * TENANT_REMOVING: the keeper would go on with a removal, and that takes the log along. */
 static int make_room(struct coredms *db, const char *tenant, struct err *err)
 {
     struct tenant_row row;
@@ -56,8 +57,6 @@ static int make_room(struct coredms *db, const char *tenant, struct err *err)
     tenant_row_free(&row);
     if (!half)
         return err_set(err, ERR_EXISTS, "tenant %s is there already: remove it first", tenant);
-    if (registry_set_state(db, tenant, TENANT_REMOVING, true, err) < 0)
-        return -1;
     return registry_drop(db, tenant, err);
 }
 

@@ -67,7 +67,7 @@ int spool_rewind(struct spool *s, struct err *err)
 /* 1, 0 at the end, -1. */
 static int read_more(struct spool *s, struct err *err)
 {
-    if (s->at) {
+    if (s->at && s->kept.data) {
         memmove(s->kept.data, s->kept.data + s->at, s->kept.len - s->at);
         s->kept.len -= s->at;
         s->at = 0;

@@ -455,6 +455,40 @@ static void test_a_half_made_tenant_makes_room(void **state)
     buf_free(&one);
 }
 
+/* Removed with its data kept: what was stored behind the backup stays, and nothing older takes its place. */
+static void test_kept_data_is_not_lost(void **state)
+{
+    struct test *t = *state;
+    struct buf one = {0}, other = {0};
+    struct comparing a = {0}, b = {0};
+    struct backup_loaded loaded;
+    struct coredms *db;
+    struct source source;
+    const struct result_row later = result(2, "[9]", 900000, 6);
+    fill(t);
+    save(t, t->uri, &one);
+    OK(coredms_open(t->uri, "acme", WRITES, &db, &t->err));
+    OK(history_raise(db, 2, &source, &t->err));
+    OK(history_put(db, &later, 1, &source, &t->err));
+    save(t, t->uri, &other);
+    OK(registry_set_state(db, "acme", TENANT_REMOVING, true, &t->err));
+    OK(registry_drop(db, "acme", &t->err));
+    coredms_close(&db);
+    OK(load(t, t->uri, &one, &loaded));
+    set_running(t, t->uri);
+    buf_clear(&one);
+    save(t, t->uri, &one);
+    OK(walk(t, one.data, one.len, write_comparable, &a));
+    OK(walk(t, other.data, other.len, write_comparable, &b));
+    memset(strstr(buf_cstr(&a.text), "\"changed_ms\":") + 13, '0', 13);
+    memset(strstr(buf_cstr(&b.text), "\"changed_ms\":") + 13, '0', 13);
+    assert_string_equal(a.text.data, b.text.data);
+    buf_free(&one);
+    buf_free(&other);
+    buf_free(&a.text);
+    buf_free(&b.text);
+}
+
 static void test_undoing_leaves_nothing(void **state)
 {
     struct test *t = *state;
@@ -569,6 +603,7 @@ int main(void)
         BACKUP_TEST(test_results_ahead_of_the_checkpoint_come_again),
         BACKUP_TEST(test_a_tenant_that_is_there_is_not_touched),
         BACKUP_TEST(test_a_half_made_tenant_makes_room),
+        BACKUP_TEST(test_kept_data_is_not_lost),
         BACKUP_TEST(test_undoing_leaves_nothing),
         BACKUP_TEST(test_version_1_is_read),
         BACKUP_TEST(test_cut_at_every_byte),

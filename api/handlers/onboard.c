@@ -43,8 +43,6 @@ static int clear_half(struct coredms *db, const char *tenant, struct err *err)
     if (!half)
         return err_set(err, ERR_EXISTS, "tenant %s is there already (%s); PUT /v1/tenants/%s/app changes its app",
                        tenant, state, tenant);
-    if (registry_set_state(db, tenant, TENANT_REMOVING, true, err) < 0)
-        return -1;
     return registry_drop(db, tenant, err);
 }
 

@@ -525,12 +525,12 @@ int mongodb_registry_drop(struct coredms *db, const char *tenant, struct err *er
         return -1;
     int64_t state = found ? get_int(doc, "state", -1) : TENANT_REMOVING;
     bson_destroy(doc);
-    if (state != TENANT_REMOVING)
+    if (state != TENANT_REMOVING && state != TENANT_CREATING)
         return err_set(err, ERR_CONFLICT, "tenant %s: is not being removed", tenant);
     if (mongo_delete_many(s, IN_APPS, BCON_NEW("tenant", BCON_UTF8(tenant)), err) < 0 ||
         mongo_delete_many(s, IN_REQUESTS, BCON_NEW("tenant", BCON_UTF8(tenant)), err) < 0)
         return -1;
     bson_t *selector = doc_id(tenant, tenant);
-    put_int(selector, "state", TENANT_REMOVING);
+    put_int(selector, "state", state);
     return mongo_delete_many(s, IN_TENANTS, selector, err);
 }

@@ -229,7 +229,7 @@ int sqlite_checkpoint_keep(struct coredms *db, uint64_t epoch, uint64_t generati
 int sqlite_checkpoint_kept(struct coredms *db, struct checkpoint_head **heads, size_t *count, struct err *err)
 {
     struct connection *c;
-    sqlite3_stmt *stmt;
+    sqlite3_stmt *stmt = NULL;
     struct checkpoint_head *list = mem_alloc(0);
     size_t n = 0;
     int more = store_connection(store_of(db), DB_STREAM, &c, err);
@@ -292,7 +292,7 @@ int sqlite_skip_add(struct coredms *db, const struct skip_row *row, struct err *
 int sqlite_skip_list(struct coredms *db, struct skip_row **rows, size_t *count, struct err *err)
 {
     struct connection *c;
-    sqlite3_stmt *stmt;
+    sqlite3_stmt *stmt = NULL;
     struct skip_row *list = mem_alloc(0);
     size_t n = 0;
     int more = store_connection(store_of(db), DB_STREAM, &c, err);

@@ -450,7 +450,7 @@ static int drop(struct connection *c, void *context, struct err *err)
     int64_t state;
     if (state_of(c, tenant, &state, err) < 0)
         return -1;
-    if (state >= 0 && state != TENANT_REMOVING)
+    if (state >= 0 && state != TENANT_REMOVING && state != TENANT_CREATING)
         return err_set(err, ERR_CONFLICT, "tenant %s: is not being removed", tenant);
     if (sql_run(c, "DELETE FROM tenants WHERE tenant = ?", ARGS(arg_text(tenant)), err) < 0 ||
         sql_run(c, "DELETE FROM apps WHERE tenant = ?", ARGS(arg_text(tenant)), err) < 0)

@@ -1,5 +1,7 @@
 """Backups while events flow, and what they bring back: after a restore all is as if nothing had happened."""
+import base64
 import collections
+import hashlib
 import json
 import os
 import shutil
@@ -214,6 +216,68 @@ class Removed(PlatformTest):
         p.upload('gone', lines[0] + ''.join(lines[half:]), 'text/csv', end=True)
         wait_for(lambda: all_stored(p, 'gone', len(expected)), 'all results', 120)
         self.assertEqual(rounded(final(p.results('gone'))), rounded(expected))
+
+
+def write_backup(path, results):
+    """A backup by the words of docs/formats.md alone: a paused tenant with so many results and a run with a large report."""
+    whole, one = hashlib.sha256(), hashlib.sha256()
+    report = b'{"rows":[' + b'1,' * 700000 + b'1]}'
+    run = {'generation': 3, 'version': 1, 'from': 0, 'to': 300000, 'after_number': 0, 'wait_until_ms': 0, 'created_ms': 1, 'started_ms': 1,
+           'ended_ms': 2, 'complete': True, 'published': True, 'row_count': 1, 'request': None, 'error': None}
+
+    def records():
+        yield {'type': 'tenant', 'tenant': 'made', 'title': None, 'state': 'paused', 'generation': 3, 'version': 1, 'published': 1, 'token_hash': None,
+               'created_ms': 1, 'changed_ms': 2, 'rewind_generation': 0, 'rewind_to_ms': 0, 'rewind_to_offset': 0, 'rewind_base_epoch': 0,
+               'rewind_base_number': 0, 'rewind_version': 0, 'rewind_at_ms': 0, 'rewind_log_generation': 0, 'rewind_published': False}
+        yield {'type': 'app', 'version': 1, 'text': base64.b64encode(tenant_app('made', APP).encode()).decode()}
+        yield {'type': 'source', 'generation': 3, 'offset': results, 'number': results, 'stored_ms': 1}
+        for i in range(results):
+            start = 300000 * (i // 50)
+            body = {'tenant_id': 'made', 'stream': 'alarms', 'station_id': i % 50, 'datapoint_id': i, 'alarm_fire_count': 1, 'note': 'x' * 100}
+            yield {'type': 'result', 'stream': 'alarms', 'key': '[%d,%d]' % (i % 50, i), 'window_start': start, 'window_end': start + 300000,
+                   'generation': 3, 'revision': 0, 'number': i + 1, 'first_offset': i, 'last_offset': i, 'withdrawn': i % 10 == 0, 'body': json.dumps(body)}
+        yield {'type': 'run', 'run': 'r1', 'job': 'last-hour', 'cause': 'on-demand', 'state': 'done', **run, 'report_bytes': len(report)}
+        for at in range(0, len(report), 1 << 20):
+            yield {'type': 'report', 'data': base64.b64encode(report[at:at + (1 << 20)]).decode()}
+
+    with open(path, 'wb') as f:
+        def write(record, *sums):
+            line = json.dumps(record).encode() + b'\n'
+            for s in sums:
+                s.update(line)
+            f.write(line)
+        write({'type': 'backup', 'format': 'belltower-backup', 'version': 1, 'created_ms': 1, 'belltower': 'by hand'}, whole)
+        count = 0
+        for record in records():
+            write(record, whole, one)
+            count += 1
+        write({'type': 'end', 'tenant': 'made', 'records': count, 'sha256': one.hexdigest()}, whole)
+        write({'type': 'complete', 'tenants': 1, 'sha256': whole.hexdigest()})
+    return report
+
+
+class Interrupted(PlatformTest):
+    def test_a_restore_that_was_killed_leaves_no_half_tenant_and_can_be_repeated(self):
+        p = self.platform
+        path, results = p.dir + '/made.backup', 60000
+        report = write_backup(path, results)
+        batch = p.data + '/tenants/made/batch.db-wal'
+        client = subprocess.Popen([BIN + '/belltower', 'restore', path], env=p.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        wait_for(lambda: os.path.exists(batch) and os.path.getsize(batch) > 1000000, 'the restore to be in its middle')
+        p.restart_api()
+        client.communicate(timeout=60)
+        self.assertEqual(client.returncode, 69)
+        self.assertEqual(p.get('/v1/tenants')['tenants'], [])
+        self.assertEqual(p.request('GET', '/v1/tenants/made/results').status, 404)
+        row = restore(self, p, path)['made']
+        self.assertEqual((row['state'], row['generation'], row['results'], row['runs'], row['reports']), ('paused', 3, results, 1, 1))
+        self.assertEqual(p.request('GET', '/v1/tenants/made/runs/r1/report').body.strip(), report)
+        stored = p.results('made', '&stream=alarms&to=1970-01-02T00:00:00Z')
+        self.assertEqual(len(stored), sum(1 for i in range(results) if 300000 * (i // 50) < 86400000 and i % 10))
+        again = p.request('GET', '/v1/tenants/made/backup').body.splitlines()
+        records = [json.loads(line) for line in again]
+        self.assertEqual(sum(r['type'] == 'result' for r in records), results)
+        self.assertEqual(sum(r['type'] == 'result' and r['withdrawn'] for r in records), results // 10)
 
 
 class Credentials(PlatformTest):
