@@ -280,6 +280,61 @@ class Interrupted(PlatformTest):
         self.assertEqual(sum(r['type'] == 'result' and r['withdrawn'] for r in records), results // 10)
 
 
+class Vanished(PlatformTest):
+    """Files of the store that are moved away or damaged under the platform."""
+
+    def test_a_removed_registry_is_no_empty_platform(self):
+        p = self.platform
+        p.onboard(tenant_app('seen', APP))
+        workers = [p.worker_pid('seen', role) for role in ('stream', 'batch')]
+        registry, aside = p.data + '/registry.db', p.dir + '/aside'
+        os.rename(registry, aside)
+        wait_for(lambda: 'store: ' in p.request('GET', '/readyz', token='').text and p.request('GET', '/readyz', token='').status == 503, 'the loss')
+        answer = p.request('GET', '/v1/tenants')
+        self.assertEqual(answer.status, 503, answer)
+        self.assertIn('registry.db: was removed while it was in use', answer.json['detail'])
+        answer = p.request('POST', '/v1/tenants', tenant_app('other', APP), headers={'Content-Type': 'application/yaml'})
+        self.assertEqual(answer.status, 503, answer)
+        self.assertFalse(os.path.exists(registry))
+        os.rename(aside, registry)
+        wait_for(p.ready, 'the registry to be there again')
+        self.assertEqual([p.worker_pid('seen', role) for role in ('stream', 'batch')], workers)
+
+    def test_a_moved_checkpoint_is_waited_for(self):
+        p = self.platform
+        p.onboard(tenant_app('moved', APP))
+        data = simulate(p, '--stations', 2, '--hours', 2, '--seed', 26)
+        expected, _ = reference(p, tenant_app('moved', APP), data)
+        lines = read(data).splitlines(True)
+        p.upload('moved', ''.join(lines[:200]), 'text/csv')
+        wait_for(lambda: p.status('moved')['counters']['results_stored'] > 0, 'the first results')
+        files = [(p.data + '/tenants/moved/' + name, p.dir + '/' + name) for name in ('stream.db', 'batch.db')]
+        for source, aside in files:
+            os.rename(source, aside)
+        p.upload('moved', lines[0] + ''.join(lines[200:]), 'text/csv', end=True)
+        wait_for(lambda: 'was removed while it was in use' in p.status('moved')['workers']['stream']['words'], 'the worker to say so')
+        for source, aside in files:
+            self.assertFalse(os.path.exists(source))
+            os.rename(aside, source)
+        wait_for(lambda: all_stored(p, 'moved', len(expected)), 'all results')
+        self.assertEqual(rounded(final(p.results('moved'))), rounded(expected))
+
+    def test_a_damaged_checkpoint_parks_the_worker(self):
+        p = self.platform
+        p.onboard(tenant_app('broken', APP))
+        wait_for(lambda: os.path.exists(p.data + '/tenants/broken/batch.db'), 'its files')
+        self.assertEqual(p.request('POST', '/v1/tenants/broken/pause').status, 200)
+        wait_for(lambda: all(p.status('broken')['workers'][role]['pid'] is None for role in ('stream', 'batch')), 'its workers to end')
+        with open(p.data + '/tenants/broken/stream.db', 'r+b') as f:
+            f.write(b'noise' * 2000)
+        self.assertEqual(p.request('POST', '/v1/tenants/broken/resume').status, 200)
+        wait_for(lambda: p.status('broken')['workers']['stream']['state'] == 'parked', 'the worker to be parked')
+        words = p.status('broken')['workers']['stream']['last_exit']
+        self.assertIn('stream.db: is damaged', words)
+        self.assertIn('restore from a backup', words)
+        self.assertEqual(p.request('GET', '/v1/tenants/broken').status, 200)
+
+
 class Credentials(PlatformTest):
     def test_a_new_password_and_the_objects_again(self):
         p = self.platform
