@@ -69,7 +69,8 @@ void broker_lose(struct world *w)
     from += (int64_t)below(w, (uint64_t)(last - from));
     int64_t to = from + (int64_t)below(w, 5);
     for (int64_t i = overtaken ? 0 : from; i <= to && i < last; i++)
-        w->log.at[i].state = i <= w->seen ? ENTRY_OUT : ENTRY_GONE;
+        if (w->log.at[i].state == ENTRY_READY)
+            w->log.at[i].state = i <= w->seen ? ENTRY_OUT : ENTRY_GONE;
     w->lost = true;
     note(w, &w->streams[0], "(log) %lld to %lld are lost%s", (long long)from, (long long)to,
          overtaken ? ", and all before" : "");
