@@ -282,7 +282,7 @@ static void replay_rewound(struct replay *r, const struct result_row *rewound)
 static void replay_entry(struct replay *r, const struct expected x[GENERATIONS], const struct entry *e)
 {
     const struct expected *of = &x[e->generation - 1];
-    if ((size_t)e->number > of->result_count)
+    if (!of->results || (size_t)e->number > of->result_count)
         return;
     const struct expected_result *result = &of->results[e->number - 1];
     if (result->rewound)
