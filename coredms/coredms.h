@@ -118,7 +118,7 @@ struct checkpoint_head {
     uint32_t chunk_count;
     uint64_t bytes;        /* of all chunks */
     int64_t offset;        /* of the last message read; -1 = none yet */
-    uint64_t message_hash; /* hash_fnv64 of that message's body; 0 if none */
+    uint64_t message_hash; /* hash_message of that message's body; 0 if none */
     int64_t saved_ms;      /* wall */
     int64_t lease_ms;      /* wall: until then the writer is taken to be alive */
     char *info; /* JSON object for readers: watermark, result_number, complete_to per stream, ... (docs/formats.md);

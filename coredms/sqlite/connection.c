@@ -121,8 +121,6 @@ static int set_up(struct connection *c, bool *missing, struct err *err)
 
 int connection_open(struct connection *c, bool *missing, struct err *err)
 {
-    if (c->writes && identity_check(c->path, err) < 0)
-        return -1;
     int status = set_up(c, missing, err);
     if (status < 0 || *missing)
         connection_close(c);

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +64,38 @@ static int is_gone(const struct connection *c, struct err *err)
                    c->path);
 }
 
+static bool has_data(const struct store *s, const char *tenant)
+{
+    bool found = false;
+    for (int i = 0; i < DB_COUNT && !found; i++) {
+        char *path = i == DB_REGISTRY ? NULL : file_path(s, i, tenant);
+        struct stat st;
+        found = path && stat(path, &st) == 0;
+        free(path);
+    }
+    return found;
+}
+
+/* A registry that is begun beside tenants' data would know nothing of them: they would end, and their names begin with
+ * the first generation again. */
+static int check_first_registry(const struct store *s, const struct connection *c, struct err *err)
+{
+    char *path = mem_printf("%s/tenants", s->directory);
+    DIR *d = opendir(path);
+    int status = 0;
+    for (struct dirent *e; d && status == 0 && (e = readdir(d));)
+        if (e->d_name[0] != '.' && has_data(s, e->d_name))
+            status =
+                err_set(err, ERR_DAMAGED,
+                        "%s: is missing, though there is data of tenants (%s): put it back, or set %s aside too and "
+                        "restore from a backup; see docs/operations.md",
+                        c->path, e->d_name, path);
+    if (d)
+        closedir(d);
+    free(path);
+    return status;
+}
+
 int store_connection(struct store *s, enum db_file file, struct connection **out, struct err *err)
 {
     struct connection *c = &s->files[file];
@@ -77,6 +110,10 @@ int store_connection(struct store *s, enum db_file file, struct connection **out
     connection_close(c);
     if (!c->writes && !exists(c->path))
         return 0;
+    if (c->writes && identity_check(c->path, err) < 0)
+        return -1;
+    if (c->writes && file == DB_REGISTRY && !exists(c->path) && check_first_registry(s, c, err) < 0)
+        return -1;
     if (c->writes && make_directories(c->path, err) < 0)
         return -1;
     if (connection_open(c, &missing, err) < 0)

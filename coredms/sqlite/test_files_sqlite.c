@@ -313,7 +313,21 @@ static void test_a_removed_registry_is_not_empty(void **state)
     FAILS(ERR_UNAVAILABLE, coredms_open(t->uri, NULL, COREDMS_WRITES_REGISTRY, &second, &t->err));
     coredms_close(&reader);
     coredms_close(&t->db);
-    open_all(t); /* a new beginning is a new process's decision */
+    open_all(t); /* whoever comes anew takes the file that is there */
+}
+
+static void test_no_registry_is_begun_beside_tenants(void **state)
+{
+    struct files *f = *state;
+    struct test *t = &f->test;
+    open_all(t);
+    coredms_close(&t->db);
+    move(f, "registry.db", "aside");
+    FAILS(ERR_DAMAGED, coredms_open(t->uri, NULL, COREDMS_WRITES_REGISTRY, &t->db, &t->err));
+    assert_non_null(strstr(t->err.text, "registry.db: is missing"));
+    assert_int_equal(size_of(path_of(f, "registry.db")), -1);
+    move(f, "tenants", "tenants.aside");
+    OK(coredms_open(t->uri, NULL, COREDMS_WRITES_REGISTRY, &t->db, &t->err));
 }
 
 static void test_damage_is_told(void **state)
@@ -605,6 +619,7 @@ int main(void)
         FILES_TEST(test_a_locked_file),
         FILES_TEST(test_a_removed_file_is_no_place_to_write),
         FILES_TEST(test_a_removed_registry_is_not_empty),
+        FILES_TEST(test_no_registry_is_begun_beside_tenants),
         FILES_TEST(test_damage_is_told),
         FILES_TEST(test_idle_folds_the_log),
         FILES_TEST(test_migrations),
