@@ -43,6 +43,23 @@ void buf_add_str(struct buf *b, const char *s)
     buf_add(b, s, strlen(s));
 }
 
+void buf_add_uint(struct buf *b, uint64_t i)
+{
+    char text[20];
+    size_t at = sizeof text;
+    do
+        text[--at] = (char)('0' + i % 10);
+    while (i /= 10);
+    buf_add(b, text + at, sizeof text - at);
+}
+
+void buf_add_int(struct buf *b, int64_t i)
+{
+    if (i < 0)
+        buf_add_char(b, '-');
+    buf_add_uint(b, i < 0 ? -(uint64_t)i : (uint64_t)i);
+}
+
 void buf_printf(struct buf *b, const char *fmt, ...)
 {
     va_list ap, again;

@@ -21,6 +21,8 @@ char *buf_reserve(struct buf *b, size_t more);
 void buf_add(struct buf *b, const void *p, size_t len);
 void buf_add_char(struct buf *b, char c);
 void buf_add_str(struct buf *b, const char *s);
+void buf_add_uint(struct buf *b, uint64_t i); /* decimal */
+void buf_add_int(struct buf *b, int64_t i);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Ends data with a NUL that len does not count; the string dies with the next change. */
 const char *buf_cstr(struct buf *b);

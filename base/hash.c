@@ -1,6 +1,5 @@
 #include "base/hash.h"
 
-#include <stdio.h>
 #include <string.h>
 
 void hash_fnv128_hex(const void *p, size_t len, char out[33])
@@ -10,7 +9,9 @@ void hash_fnv128_hex(const void *p, size_t len, char out[33])
     unsigned __int128 h = ((unsigned __int128)UINT64_C(0x6c62272e07bb0142) << 64) | UINT64_C(0x62b821756295c58d);
     for (size_t i = 0; i < len; i++)
         h = (h ^ s[i]) * prime;
-    snprintf(out, 33, "%016llx%016llx", (unsigned long long)(h >> 64), (unsigned long long)h);
+    for (int i = 31; i >= 0; i--, h >>= 4)
+        out[i] = "0123456789abcdef"[(unsigned)h & 15];
+    out[32] = 0;
 }
 
 uint64_t hash_fnv64(const void *p, size_t len)
@@ -52,4 +53,12 @@ uint32_t hash_crc32c(uint32_t crc, const void *p, size_t len)
             crc = (crc >> 1) ^ (UINT32_C(0x82f63b78) & (0u - (crc & 1)));
     }
     return ~crc;
+}
+
+uint64_t hash_message(const void *body, size_t len)
+{
+    if (len <= 2 * HASH_MESSAGE_END)
+        return hash_quick(body, len, len);
+    const char *last = (const char *)body + len - HASH_MESSAGE_END;
+    return hash_quick(last, HASH_MESSAGE_END, hash_quick(body, HASH_MESSAGE_END, len));
 }

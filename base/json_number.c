@@ -143,9 +143,42 @@ static int shortest(double f, char out[32])
     return n;
 }
 
+/* A whole number of ten-thousandths, with at most 15 digits: the decimal that reads back as f is found without trying.
+ * Length of the text, 0 if f is no such number. */
+static size_t few_decimals(double f, char out[32])
+{
+    static const double tens[] = {1, 10, 100, 1000, 10000};
+    double n = 0, size = fabs(f);
+    int decimals = 0;
+    if (!(size < 1e10) || f == 0)
+        return 0;
+    while (decimals < 5 && (n = nearbyint(size * tens[decimals]), n / tens[decimals] != size))
+        decimals++;
+    if (decimals == 5)
+        return 0;
+    uint64_t digits = (uint64_t)n;
+    char text[32];
+    size_t at = sizeof text;
+    for (int i = 0; i < decimals || i < 1; i++, digits /= decimals ? 10 : 1)
+        text[--at] = decimals ? (char)('0' + digits % 10) : '0';
+    text[--at] = '.';
+    do
+        text[--at] = (char)('0' + digits % 10);
+    while (digits /= 10);
+    if (f < 0)
+        text[--at] = '-';
+    memcpy(out, text + at, sizeof text - at);
+    return sizeof text - at;
+}
+
 void json_w_float(struct buf *b, double f)
 {
     char text[32];
+    size_t len = few_decimals(f, text);
+    if (len) {
+        json_w_raw(b, text, len);
+        return;
+    }
     if (!isfinite(f)) {
         json_w_null(b);
         return;

@@ -72,28 +72,14 @@ void json_w_str(struct buf *b, const char *s)
 
 void json_w_uint(struct buf *b, uint64_t i)
 {
-    char text[20];
-    size_t at = sizeof text;
-    do
-        text[--at] = (char)('0' + i % 10);
-    while (i /= 10);
-    json_w_raw(b, text + at, sizeof text - at);
+    comma(b);
+    buf_add_uint(b, i);
 }
 
 void json_w_int(struct buf *b, int64_t i)
 {
-    if (i >= 0) {
-        json_w_uint(b, (uint64_t)i);
-        return;
-    }
     comma(b);
-    buf_add_char(b, '-');
-    uint64_t rest = -(uint64_t)i;
-    char text[20];
-    size_t at = sizeof text;
-    for (; rest; rest /= 10)
-        text[--at] = (char)('0' + rest % 10);
-    buf_add(b, text + at, sizeof text - at);
+    buf_add_int(b, i);
 }
 
 void json_w_bool(struct buf *b, bool v)

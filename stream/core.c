@@ -330,7 +330,7 @@ static void read_message(struct stream_core *c, const struct engine_message *m)
     }
     c->offset = offset;
     c->skipped = 0;
-    c->hash = hash_fnv64(m->body.p, m->body.len);
+    c->hash = hash_message(m->body.p, m->body.len);
     c->dirty = true;
     if (c->options.in_message)
         atomic_store_explicit(c->options.in_message, -1, memory_order_relaxed);

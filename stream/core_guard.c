@@ -85,7 +85,7 @@ static enum guard guard_attach(struct stream_core *c, const struct engine_messag
     int64_t offset = (int64_t)m->offset;
     if (offset < c->offset)
         return GUARD_PASS;
-    if (offset == c->offset && hash_fnv64(m->body.p, m->body.len) == c->hash) {
+    if (offset == c->offset && hash_message(m->body.p, m->body.len) == c->hash) {
         c->state = CORE_RUNNING;
         return GUARD_PASS;
     }

@@ -42,7 +42,7 @@ static void attach(struct run *run, const struct link_message *m)
     run->attached = true;
     if (m->offset > r->offset)
         fail(run, "retention has taken its beginning", r->offset, m->offset - 1);
-    else if (hash_fnv64(m->body.p, m->body.len) != r->hash)
+    else if (hash_message(m->body.p, m->body.len) != r->hash)
         fail(run, "it is not the log that was read", m->offset, m->offset);
 }
 

@@ -95,7 +95,7 @@ static void restart_at(struct fixture *f, int64_t offset)
 {
     const char *body = "{\"t\":100,\"k\":1}";
     stream_core_free(&f->core);
-    const struct stream_head head = {.offset = offset, .hash = hash_fnv64(body, strlen(body)), .saved_ms = f->wall};
+    const struct stream_head head = {.offset = offset, .hash = hash_message(body, strlen(body)), .saved_ms = f->wall};
     struct buf copy = {0};
     buf_add(&copy, f->state.data, f->state.len);
     start(f, &head, &copy);

@@ -63,41 +63,35 @@ static void write_result(struct buf *b, const struct engine *e, const struct out
     json_w_close(b, '}');
 }
 
-/* Panes of a window as one row: the only pane itself, or a merged one that the caller releases. */
-static const void *merged_row(const struct stream *s, const struct key_row *key, int64_t end, void *room,
-                              const struct row_context *c)
+/* Panes of a window as one row: the only pane itself, or a merged one that the caller releases. Finds the offsets of
+ * their events, too. */
+static const void *merged_row(const struct stream *s, struct outcome *o, void *room, const struct row_context *c)
 {
-    const struct pane *p = pane_in(s, key->panes, end);
-    const struct pane *next = p ? pane_in(s, p->next_in_key, end) : NULL;
-    if (p && !next)
-        return p->row;
-    for (; p; p = pane_in(s, p->next_in_key, end))
-        row_merge(&s->layout, room, p->row, c);
-    return room;
+    const struct pane *p = pane_in(s, o->key->panes, o->end);
+    const struct pane *next = p ? pane_in(s, p->next_in_key, o->end) : NULL;
+    const void *row = p && !next ? p->row : room;
+    o->first_offset = p ? p->first_offset : 0;
+    for (; p; p = next, next = p ? pane_in(s, p->next_in_key, o->end) : NULL) {
+        o->first_offset = p->first_offset < o->first_offset ? p->first_offset : o->first_offset;
+        o->last_offset = p->last_offset > o->last_offset ? p->last_offset : o->last_offset;
+        if (row == room)
+            row_merge(&s->layout, room, p->row, c);
+    }
+    return row;
 }
 
 /* The stream's select over its aggregates. values: the key's columns are there already, the aggregates come behind
  * them, and behind those the outcome: key and selected values, as results name them. */
-static struct value *compute_columns(struct engine *e, struct stream *s, struct key_row *key, int64_t end, void *room)
+static struct value *compute_columns(struct engine *e, struct stream *s, struct outcome *o, void *room)
 {
     const struct app_query *q = &s->app->query;
     struct row_context c = row_context_of(e, s);
     struct value *slots = e->values, *columns = slots + q->key_count + q->agg_count;
-    row_results(&s->layout, merged_row(s, key, end, room, &c), &c, slots + q->key_count);
+    row_results(&s->layout, merged_row(s, o, room, &c), &c, slots + q->key_count);
     memcpy(columns, slots, q->key_count * sizeof *columns);
     for (size_t i = 0; i < q->column_count; i++)
         columns[q->key_count + i] = expr_eval(q->columns[i].expr, slots, &e->scratch);
     return columns;
-}
-
-static void find_offsets(const struct stream *s, const struct key_row *key, struct outcome *o)
-{
-    const struct pane *p = pane_in(s, key->panes, o->end);
-    o->first_offset = p ? p->first_offset : 0;
-    for (; p; p = pane_in(s, p->next_in_key, o->end)) {
-        o->first_offset = p->first_offset < o->first_offset ? p->first_offset : o->first_offset;
-        o->last_offset = p->last_offset > o->last_offset ? p->last_offset : o->last_offset;
-    }
 }
 
 /* ---- triggers ---- */
@@ -181,8 +175,15 @@ static void send_result(struct engine *e, const struct outcome *o)
 {
     struct buf *id = &e->id;
     buf_clear(id);
-    buf_printf(id, "%s:%s:%lld:%llu.%u", o->stream->app->name, o->hash, (long long)o->start,
-               (unsigned long long)e->generation, (unsigned)o->revision);
+    buf_add_str(id, o->stream->app->name);
+    buf_add_char(id, ':');
+    buf_add_str(id, o->hash);
+    buf_add_char(id, ':');
+    buf_add_int(id, o->start);
+    buf_add_char(id, ':');
+    buf_add_uint(id, e->generation);
+    buf_add_char(id, '.');
+    buf_add_uint(id, o->revision);
     struct engine_result out = {.number = e->result_number,
                                 .stream = o->stream->shown,
                                 .stream_name = o->stream->app->name,
@@ -229,8 +230,7 @@ void publish_window(struct engine *e, struct stream *s, struct key_row *key, str
                         .end = end,
                         .revision = record ? record->revision : 0,
                         .hash = hash};
-    find_offsets(s, key, &o);
-    o.columns = compute_columns(e, s, key, end, room);
+    o.columns = compute_columns(e, s, &o, room);
     write_result(&e->body, e, &o);
     count_result(e, s, record);
     run_triggers(e, &o, record);

@@ -112,15 +112,6 @@ static void pane_free(struct engine *e, const struct stream *s, struct pane *p)
     slab_free(&e->slab, p, pane_size(s));
 }
 
-struct pane *pane_in(const struct stream *s, struct pane *from, int64_t end)
-{
-    for (struct pane *p = from; p && p->start >= end - s->app->size; p = p->next_in_key) {
-        if (p->start < end && p->bound < end)
-            return p;
-    }
-    return NULL;
-}
-
 size_t record_size(const struct stream *s)
 {
     return offsetof(struct window_record, fired) + (s->trigger_count + 7) / 8;

@@ -67,7 +67,14 @@ size_t record_size(const struct stream *s);
 
 /* The panes of a key that belong to the window that ends at `end`: for (p = pane_in(s, key->panes, end); p; p =
  * pane_in(s, p->next_in_key, end)) */
-struct pane *pane_in(const struct stream *s, struct pane *from, int64_t end);
+static inline struct pane *pane_in(const struct stream *s, struct pane *from, int64_t end)
+{
+    for (struct pane *p = from; p && p->start >= end - s->app->size; p = p->next_in_key) {
+        if (p->start < end && p->bound < end)
+            return p;
+    }
+    return NULL;
+}
 
 /* The end of the earliest window after `after` that is open for a key; NEVER if there is none up to `limit`. */
 int64_t next_open_end(const struct stream *s, const struct timeline *line, int64_t after, int64_t limit);

@@ -179,9 +179,9 @@ static void begin_lines(const struct change *c, const struct device *d, struct t
                                          .until = NEVER};
     }
     for (size_t i = c->to->stream_count; i < c->count; i++) {
-        struct timeline *line = c->shown[i] == NO_STREAM ? NULL : &lines[c->shown[i]];
-        if (line && begins(c, c->shown[i]) && lines[i].until > line->begin)
-            line->begin = lines[i].until;
+        size_t place = c->shown[i];
+        if (place != NO_STREAM && begins(c, place) && lines[i].until > lines[place].begin)
+            lines[place].begin = lines[i].until;
     }
     for (size_t i = 0; i < c->to->stream_count; i++)
         lines[i].floor = floor_made(c->streams[i], lines[i].ended, lines[i].begin);
