@@ -50,9 +50,9 @@ static int run_log(struct trial *t, struct recomputed *recomputed, struct err *e
     struct engine_info info;
     char from[32];
     const struct engine_sink sink = recomputed_sink(recomputed);
+    engine_info(t->replay.engine, &info);
     if (replay_run(&t->replay, &sink, enough, t, err) < 0 || recomputed_finish(recomputed, &again, err) < 0)
         return -1;
-    engine_info(t->replay.engine, &info);
     const struct history_filter filter = {.from = info.from, .to = INT64_MAX};
     if (row_streams_compare(t->replay.store, again, &filter, judge, t, err) < 0)
         return -1;

@@ -221,6 +221,19 @@ static void on_connected(struct stream_core *c, const struct stream_event *e)
         core_reconnect(c, e->err);
         return;
     }
+    ask(c, STREAM_CHECK, CORE_CHECKING)->save.epoch = c->epoch;
+}
+
+static void on_checked(struct stream_core *c, const struct stream_event *e)
+{
+    if (e->err && e->err->code == ERR_FENCED) {
+        core_exit(c, EXIT_SUPERSEDED, e->err->text);
+        return;
+    }
+    if (e->err) {
+        core_reconnect(c, e->err);
+        return;
+    }
     struct stream_effect *tail = ask(c, STREAM_READ_TAIL, CORE_TAIL_RESULTS);
     tail->exchange = EXCHANGE_RESULTS;
     tail->since_ms = c->tail_since_ms;
@@ -456,7 +469,8 @@ static void on_drain(struct stream_core *c)
 
 static bool stale_answer(const struct stream_core *c, const struct stream_event *e)
 {
-    bool answers = e->kind == STREAM_LOADED || e->kind == STREAM_CONNECTED || e->kind == STREAM_TAIL_READ;
+    bool answers = e->kind == STREAM_LOADED || e->kind == STREAM_CONNECTED || e->kind == STREAM_CHECKED ||
+                   e->kind == STREAM_TAIL_READ;
     return answers && e->op != c->waiting_op;
 }
 
@@ -471,6 +485,9 @@ static void handle(struct stream_core *c, const struct stream_event *e)
         break;
     case STREAM_CONNECTED:
         on_connected(c, e);
+        break;
+    case STREAM_CHECKED:
+        on_checked(c, e);
         break;
     case STREAM_LOST:
         on_lost(c, e);

@@ -2,10 +2,11 @@
  * clock; so the same code runs over RabbitMQ and a store (stream/worker.c) and over a simulated world
  * (tests/simulation).
  *
- * Life: START -> load the checkpoint (raising the epoch) -> connect -> read the result and dead-letter queues from the
- * checkpoint's time to a marker published now (what is there is not published again) -> consume at the checkpoint's
- * offset, checking that it is the same message -> read on, publish, checkpoint. A lost connection leads back to
- * connecting. A checkpoint is saved only when all that was published before it is confirmed.
+ * Life: START -> load the checkpoint (raising the epoch) -> connect -> check that nobody has raised it meanwhile ->
+ * read the result and dead-letter queues from the checkpoint's time to a marker published now (what is there is not
+ * published again) -> consume at the checkpoint's offset, checking that it is the same message -> read on, publish,
+ * checkpoint. A lost connection leads back to connecting. A checkpoint is saved only when all that was published before
+ * it is confirmed.
  *
  * Every effect with an `op` is answered by exactly one event with that op, or by death. Bytes in events are borrowed
  * during the step; bytes in effects until the next step. All times: mono_ms is monotonic, wall_ms UTC. */
@@ -36,6 +37,7 @@ enum stream_event_kind {
     STREAM_START,
     STREAM_LOADED,    /* answers LOAD */
     STREAM_CONNECTED, /* answers CONNECT */
+    STREAM_CHECKED,   /* answers CHECK */
     STREAM_LOST,      /* a connection broke, was closed, or its consumer cancelled: err says why */
     STREAM_TAIL_READ, /* answers READ_TAIL */
     STREAM_DELIVERY,
@@ -107,7 +109,9 @@ struct stream_event {
 
 enum stream_effect_kind {
     STREAM_LOAD,
-    STREAM_CONNECT,    /* both connections, and the lock */
+    STREAM_CONNECT, /* both connections, and the lock */
+    STREAM_CHECK, /* is the head in the store still of save.epoch? ERR_FENCED if not. With the lock held: whoever raises
+                     the epoch from now on waits for it */
     STREAM_DISCONNECT, /* both, if there are any */
     STREAM_READ_TAIL,  /* publish a marker (CONTROL_START) to `exchange`, then read its queue from since_ms to that
                           marker */

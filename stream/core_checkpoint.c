@@ -52,6 +52,8 @@ static void write_info(struct stream_core *c)
     put_number(b, "last_received", info.last_received_ms);
     json_w_name(b, "at_end");
     json_w_bool(b, at_end);
+    json_w_name(b, "catching_up");
+    json_w_bool(b, info.from != INT64_MIN);
     if (c->restored) {
         json_w_name(b, "restored");
         json_w_bool(b, true);

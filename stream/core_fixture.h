@@ -100,11 +100,14 @@ static inline void start(struct fixture *f, const struct stream_head *head, cons
 
 static inline void connect_reading(struct fixture *f, const int64_t *published, size_t count)
 {
-    struct stream_event connected = {.kind = STREAM_CONNECTED}, results = {.kind = STREAM_TAIL_READ},
-                        dead = {.kind = STREAM_TAIL_READ};
+    struct stream_event checked = {.kind = STREAM_CHECKED}, connected = {.kind = STREAM_CONNECTED},
+                        results = {.kind = STREAM_TAIL_READ}, dead = {.kind = STREAM_TAIL_READ};
     assert_true(take(f, STREAM_CONNECT));
     connected.op = f->e.op;
     step(f, &connected);
+    assert_true(take(f, STREAM_CHECK));
+    checked.op = f->e.op;
+    step(f, &checked);
     assert_true(take(f, STREAM_READ_TAIL));
     assert_string_equal(f->e.exchange, EXCHANGE_RESULTS);
     results.op = f->e.op;

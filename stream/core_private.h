@@ -35,6 +35,7 @@ enum core_state {
     CORE_LOAD_WAIT,    /* the store is away: again at retry_at */
     CORE_CONNECT_WAIT, /* the broker is away: again at retry_at */
     CORE_CONNECTING,
+    CORE_CHECKING, /* that the epoch is still ours: an older worker that has waited for the lock must not publish */
     CORE_TAIL_RESULTS,
     CORE_TAIL_DEAD,
     CORE_ATTACHING, /* consuming; the first message must be the checkpoint's */

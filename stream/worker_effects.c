@@ -80,6 +80,33 @@ static void do_keep(struct worker *w, const struct stream_effect *effect)
     worker_step(w, &e);
 }
 
+static int check_epoch(struct worker *w, uint64_t epoch, struct err *err)
+{
+    struct checkpoint_head head;
+    if (worker_open_store(w, err) < 0 || checkpoint_head(w->store, &head, err) < 0)
+        return -1;
+    bool ours = head.epoch == epoch && head.generation == w->start.generation;
+    if (!ours)
+        err_set(err, ERR_FENCED,
+                "another stream worker has the tenant: epoch %llu of generation %llu, this one has %llu",
+                (unsigned long long)head.epoch, (unsigned long long)head.generation, (unsigned long long)epoch);
+    checkpoint_head_free(&head);
+    return ours ? 0 : -1;
+}
+
+static void do_check(struct worker *w, const struct stream_effect *effect)
+{
+    struct err err;
+    struct stream_event e = {.kind = STREAM_CHECKED, .op = effect->op};
+    worker_store_blocking(w, "looking whether the tenant is still ours");
+    if (check_epoch(w, effect->save.epoch, &err) < 0) {
+        log_warn("%s", err.text);
+        e.err = &err;
+    }
+    worker_store_blocking(w, NULL);
+    worker_step(w, &e);
+}
+
 static void do_skip(struct worker *w, const struct stream_effect *effect)
 {
     struct err err;
@@ -218,6 +245,9 @@ void worker_effects(struct worker *w)
             break;
         case STREAM_SAVE:
             do_save(w, &effect);
+            break;
+        case STREAM_CHECK:
+            do_check(w, &effect);
             break;
         case STREAM_KEEP:
             do_keep(w, &effect);

@@ -141,31 +141,6 @@ static bool precondition_holds(struct request *r)
     return false;
 }
 
-/* The present version, compiled; NULL if it cannot be had: then there is no plan. */
-static struct app *present_app(struct request *r)
-{
-    struct err err;
-    struct app_diags diags;
-    char *text;
-    size_t len;
-    uint32_t version;
-    struct coredms *db = take_store(r, false);
-    if (!db)
-        return NULL;
-    int status = registry_get_app(db, r->tenant.tenant, 0, &text, &len, &version, &err);
-    give_store(r, db);
-    if (status < 0) {
-        problem_err(r, &err);
-        return NULL;
-    }
-    struct app *app = app_load(text, len, r->tenant.tenant, &diags);
-    app_diags_free(&diags);
-    free(text);
-    if (!app)
-        problem(r, PROBLEM_INTERNAL, "version %u of the app, which is in effect, does not load", version);
-    return app;
-}
-
 static void answer_valid(struct request *r, const struct app *app, const struct buf *warnings)
 {
     struct worker_view view;

@@ -30,10 +30,58 @@ static int get_point(const struct buf *object, struct log_point *p, struct err *
     return status;
 }
 
-/* Fills in where the rewind begins. */
-static int choose_base(struct request *r, struct coredms *db, const struct log_point *p, struct rewind_row *row,
-                       int64_t *base_offset, struct err *err)
+/* So long before its start a window may still have been open, or corrected: whatever was open where the rewind ends
+ * must have been read whole. */
+static int64_t longest_life(const struct app *app)
 {
+    int64_t longest = 0;
+    for (size_t i = 0; i < app->stream_count; i++) {
+        int64_t life = app->streams[i].size + app->streams[i].lateness;
+        longest = life > longest ? life : longest;
+    }
+    return longest + app->time.out_of_orderness;
+}
+
+static bool caught_up(const struct tenant_row *t, const struct checkpoint_head *head, const struct source *source)
+{
+    bool catching_up = true;
+    int64_t number = INT64_MAX;
+    size_t len = head->info ? strlen(head->info) : 0;
+    if (head->generation != t->generation || source->generation != t->generation)
+        return false;
+    json_get_bool(head->info, len, "catching_up", &catching_up);
+    json_get_int(head->info, len, "result_number", &number);
+    return !catching_up && source->number >= number;
+}
+
+/* A rewind that has not come to its end is taken along: what it would have given again, the next one gives. */
+static int take_along(struct request *r, struct coredms *db, struct log_point *p, struct err *err)
+{
+    const struct rewind_row *before = &r->tenant.rewind;
+    struct checkpoint_head head;
+    struct source source;
+    if (before->generation != r->tenant.generation || !before->generation)
+        return 0;
+    if (checkpoint_head(db, &head, err) < 0)
+        return -1;
+    bool done = history_source(db, &source, err) == 0 && caught_up(&r->tenant, &head, &source);
+    checkpoint_head_free(&head);
+    if (done)
+        return 0;
+    if ((before->to_offset >= 0) != (p->to_offset >= 0))
+        return err_set(err, ERR_CONFLICT, "a rewind to %s is under way: wait until it has caught up, or give %s, too",
+                       before->to_offset >= 0 ? "an offset" : "a time",
+                       before->to_offset >= 0 ? "an offset" : "a time");
+    p->to_offset = before->to_offset < p->to_offset ? before->to_offset : p->to_offset;
+    p->to_ms = before->to_ms < p->to_ms ? before->to_ms : p->to_ms;
+    return 0;
+}
+
+/* Fills in where the rewind begins. */
+static int choose_base(struct request *r, struct coredms *db, int64_t life, const struct log_point *p,
+                       struct rewind_row *row, int64_t *base_offset, struct err *err)
+{
+    const struct log_point whole = {.to_ms = p->to_offset < 0 ? p->to_ms - life : p->to_ms, .to_offset = p->to_offset};
     struct checkpoint_head *kept;
     const struct checkpoint_head *base;
     size_t count;
@@ -43,7 +91,7 @@ static int choose_base(struct request *r, struct coredms *db, const struct log_p
                                  .now_ms = clock_wall_ms()};
     if (checkpoint_kept(db, &kept, &count, err) < 0)
         return -1;
-    int status = kept_base(kept, count, &log, p, &base, err);
+    int status = kept_base(kept, count, &log, &whole, &base, err);
     *row = (struct rewind_row){.to_ms = p->to_ms,
                                .to_offset = p->to_offset,
                                .version = r->tenant.version,
@@ -88,7 +136,7 @@ static void answer_rewind(struct request *r, int64_t base_offset)
     answer_json(r, 202);
 }
 
-static void rewind_locked(struct request *r, const struct log_point *p)
+static void rewind_locked(struct request *r, struct log_point *p, int64_t life)
 {
     struct err err;
     struct rewind_row row;
@@ -96,7 +144,9 @@ static void rewind_locked(struct request *r, const struct log_point *p)
     struct coredms *db = take_store(r, true);
     if (!db)
         return;
-    int status = choose_base(r, db, p, &row, &base_offset, &err);
+    int status = take_along(r, db, p, &err);
+    if (status == 0)
+        status = choose_base(r, db, life, p, &row, &base_offset, &err);
     if (status == 0)
         status = registry_rewind(db, r->tenant.tenant, r->tenant.generation, &row, &err);
     give_store(r, db);
@@ -124,8 +174,10 @@ void handle_tenant_rewind(struct request *r)
         if (get_point(&object, &point, &err) < 0) {
             problem_err(r, &err);
         } else if (lock_tenant(r)) {
-            if (tenant_is_there(r))
-                rewind_locked(r, &point);
+            struct app *app = tenant_is_there(r) ? present_app(r) : NULL;
+            if (app)
+                rewind_locked(r, &point, longest_life(app));
+            app_free(&app);
             unlock_tenant(r);
         }
     }

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/time_format.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define LOCK_MS 10000
@@ -199,4 +200,28 @@ int query_time(const struct request *r, const char *name, int64_t *ms, struct er
     }
     buf_free(&text);
     return status;
+}
+
+struct app *present_app(struct request *r)
+{
+    struct err err;
+    struct app_diags diags;
+    char *text;
+    size_t len;
+    uint32_t version;
+    struct coredms *db = take_store(r, false);
+    if (!db)
+        return NULL;
+    int status = registry_get_app(db, r->tenant.tenant, 0, &text, &len, &version, &err);
+    give_store(r, db);
+    if (status < 0) {
+        problem_err(r, &err);
+        return NULL;
+    }
+    struct app *app = app_load(text, len, r->tenant.tenant, &diags);
+    app_diags_free(&diags);
+    free(text);
+    if (!app)
+        problem(r, PROBLEM_INTERNAL, "version %u of the app, which is in effect, does not load", version);
+    return app;
 }

@@ -19,6 +19,9 @@ bool read_object(struct request *r, const char *const *members, struct buf *out)
 /* The member `broker`: the credentials as the provisioner said them, with the broker's address. */
 void put_broker(struct request *r, const struct buf *credentials);
 
+/* The present version of the tenant's app, compiled. NULL: the answer is made. */
+struct app *present_app(struct request *r);
+
 /* The tenant can take work: not being created or removed. false: the answer is made. */
 bool tenant_is_there(struct request *r);
 /* Its lock, and r->tenant as it is under it. false: the answer is made, and the lock is not held. */

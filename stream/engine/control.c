@@ -259,13 +259,20 @@ static void take_version(struct engine *e, struct bytes body)
 }
 
 /* No correction is due while a control message is read, so its place among them needs no rule. */
+/* What closed before here the former generation has given; all that closes from here on only this one gives. */
+static void rewind_ends(struct engine *e)
+{
+    publish_rewound(e);
+    e->from = BEFORE;
+}
+
 static void take_rewind(struct engine *e, struct bytes body)
 {
     int64_t generation;
     if (!get_natural(body, "generation", &generation))
         bad_control(e, "a rewind message has the member generation: a number");
     else if ((uint64_t)generation == e->generation)
-        publish_rewound(e);
+        rewind_ends(e);
 }
 
 /* ---- which, and from whom ---- */

@@ -123,7 +123,9 @@ void engine_set_aside(struct engine *e, const struct engine_message *m, const st
  * the engine), whose streams that are unchanged keep their windows; the others begin anew, and nothing is published for
  * what ends. Numbers begin at 1 again, counters at 0. From then on a result is given (published, numbered, looked at by
  * triggers) only if its window starts at or after `from`. Versions not above `version` that the log still brings are
- * ignored. A CONTROL_REWIND of `generation` calls sink->rewound; of another generation it does nothing. */
+ * ignored. A CONTROL_REWIND of `generation` calls sink->rewound; of another generation it does nothing. From there on
+ * all windows are given that close or are corrected, whenever they start, for nobody else gives them; but of streams
+ * that began with the rewind only those that start behind the highest time at its base, as others lack events. */
 void engine_rebase(struct engine *e, struct app *app, uint32_t version, uint64_t generation, int64_t from);
 /* Sets `from` once it is known: a rewind to an offset is rebased with INT64_MAX. */
 void engine_give_from(struct engine *e, int64_t from);

@@ -212,7 +212,7 @@ static void count_result(struct engine *e, const struct stream *s, struct window
 
 void publish_window(struct engine *e, struct stream *s, struct key_row *key, struct window_record *record, int64_t end)
 {
-    if (end - s->app->size < e->from) {
+    if (end - s->app->size < e->from || end - s->app->size < s->whole_from) {
         if (record)
             record->dirty = record->fresh = false;
         return;

@@ -258,6 +258,7 @@ static void get_streams(struct cursor *c, struct engine *e)
         struct stream *s = e->streams[i];
         s->ended = get_time(c);
         s->begin = get_time(c);
+        s->whole_from = get_time(c);
         s->floor = floor_made(s, s->ended, s->begin);
         s->closed = get_u64(c);
         uint32_t n = get_count(c, 4 + 4 + 4);

@@ -174,6 +174,7 @@ static void put_stream(struct buf *b, const struct stream *s)
     struct ident **keys = table_sorted(&s->keys);
     put_i64(b, s->ended);
     put_i64(b, s->begin);
+    put_i64(b, s->whole_from);
     put_u64(b, s->closed);
     put_u32(b, (uint32_t)s->keys.count);
     for (size_t k = 0; k < s->keys.count; k++) {

@@ -103,6 +103,8 @@ struct stream {
     uint64_t judged;         /* of the present app: number of the event that an older version judged in its place */
     int64_t grain;
     int64_t ended, begin, floor; /* as in struct timeline, for all devices alike */
+    int64_t whole_from; /* windows that start earlier lack events that came before a rewind began this stream: they are
+                           not given. BEFORE: there are none */
     struct row_layout layout;
     size_t *triggers; /* the app's, on this stream, in its order */
     size_t *memories; /* of each, where its cooldown is remembered; of those without any, not used */

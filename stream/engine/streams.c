@@ -35,7 +35,7 @@ struct stream *stream_new(const struct app *app, size_t place)
     s->app = &app->streams[place];
     s->index = s->place = s->shown = s->rank = place;
     s->grain = window_grain(s->app);
-    s->ended = s->begin = s->floor = BEFORE;
+    s->ended = s->begin = s->floor = s->whole_from = BEFORE;
     row_layout_init(&s->layout, s->app->query.aggs, s->app->query.agg_count);
     find_triggers(s, app);
     find_device_columns(s, app);

@@ -174,10 +174,11 @@ static void a_rewind_with_another_app_keeps_unchanged_streams(void **state)
            2, 2, INT64_MIN);
     expect(&f, "");
     reload(&f);
-    feed(&f, "{\"t\":13000,\"id\":1}");
-    feed_end(&f);
-    expect(&f, "c 0-20000 r0 {\"id\":1,\"n\":1,\"m\":1}\nd 0-20000 r0 {\"id\":1,\"n\":1}\n"
-               "a 0-20000 r0 {\"id\":1,\"n\":3}\n");
+    feed(&f, "[{\"t\":13000,\"id\":1},{\"t\":21000,\"id\":1}]");
+    feed_end(&f); /* c and d have not seen all of 0-20000 */
+    expect(&f, "a 0-20000 r0 {\"id\":1,\"n\":3}\n"
+               "c 20000-40000 r0 {\"id\":1,\"n\":1,\"m\":1}\nd 20000-40000 r0 {\"id\":1,\"n\":1}\n"
+               "a 20000-40000 r0 {\"id\":1,\"n\":1}\n");
     fixture_free(&f);
 }
 

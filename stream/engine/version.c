@@ -19,6 +19,7 @@ struct change {
     size_t *shown;           /* per stream that there will be: the new app's of its name, or NO_STREAM */
     struct stream **streams; /* all that there will be, as in struct engine */
     size_t count;
+    int64_t whole_from; /* see struct stream: of those that begin */
 };
 
 /* ---- what goes on ---- */
@@ -43,7 +44,7 @@ static size_t place_named(const struct app *app, const char *name)
 
 static void compare(struct change *c, struct app *from, struct app *to)
 {
-    *c = (struct change){.from = from, .to = to};
+    *c = (struct change){.from = from, .to = to, .whole_from = BEFORE};
     c->goes_on = mem_zero(from->stream_count, sizeof *c->goes_on);
     for (size_t i = 0; i < from->stream_count; i++)
         c->goes_on[i] = app_devices_same(from, to) ? successor(c, &from->streams[i]) : NO_STREAM;
@@ -128,10 +129,12 @@ static void stop_triggers(struct stream *s, const struct app *to)
 static void begin_stream(struct engine *e, const struct change *c, size_t place)
 {
     struct stream *s = c->streams[place] = stream_new(c->to, place);
+    s->whole_from = c->whole_from;
     if (c->before[place] == NO_STREAM)
         return;
     struct stream *before = e->streams[c->before[place]];
     s->closed = before->closed;
+    s->whole_from = begins(c, place) ? c->whole_from : before->whole_from;
     s->ended = before->ended;
     s->begin = before->begin;
     s->floor = floor_made(s, s->ended, s->begin);
@@ -395,6 +398,8 @@ void engine_rebase(struct engine *e, struct app *app, uint32_t version, uint64_t
     struct change c;
     bool same = app_devices_same(e->app, app);
     compare(&c, e->app, app);
+    if (e->highest != BEFORE)
+        c.whole_from = e->highest + 1;
     forget_others(e, &c);
     if (!same)
         drop_devices(e);
@@ -409,5 +414,5 @@ void engine_rebase(struct engine *e, struct app *app, uint32_t version, uint64_t
 
 void engine_give_from(struct engine *e, int64_t from)
 {
-    e->from = from;
+    e->from = from == BEFORE ? -TIME_MAX_MS : from; /* BEFORE would say that the rewind has come to its end */
 }

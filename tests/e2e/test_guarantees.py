@@ -130,6 +130,29 @@ class Rewind(GuaranteesTest):
         wanted[70, 3] = (1, 70)
         self.expect('offset', wanted)
 
+    def test_a_window_that_is_open_and_starts_before_it_is_not_lost(self):
+        self.onboard('open')
+        for t in range(0, 36, 2):
+            self.send('open', (t, 1, 20))
+        wait_for(lambda: len(self.rows('open')) == 3, 'the closed windows')
+        answer = self.platform.request('POST', '/v1/tenants/open/rewind', json.dumps({'to': at(35)}))
+        self.assertEqual(answer.status, 202, answer)
+        self.send('open', (38, 1, 20), (51, 1, 20))
+        self.expect('open', {(0, 1): (5, 100), (10, 1): (5, 100), (20, 1): (5, 100), (30, 1): (4, 80)})
+
+    def test_a_rewind_takes_one_along_that_has_not_caught_up(self):
+        self.load('twice')
+        self.expect('twice', self.before())
+        self.update('twice', 'v >= 10', 'v >= 0')
+        self.platform.request('POST', '/v1/tenants/twice/pause')
+        for to in (10, 40):
+            answer = self.platform.request('POST', '/v1/tenants/twice/rewind', json.dumps({'to': at(to)}))
+            self.assertEqual(answer.status, 202, answer)
+        self.assertEqual(answer.json['to'], at(10))
+        self.platform.request('POST', '/v1/tenants/twice/resume')
+        wanted = {(w, k): (5, sum(range(w, w + 10, 2)) if k == 1 else 25) for w in range(10, 60, 10) for k in (1, 2)}
+        self.expect('twice', wanted)
+
     def test_a_worker_killed_in_the_middle_of_it_begins_it_again(self):
         self.load('killed')
         self.expect('killed', self.before())

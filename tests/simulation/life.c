@@ -166,7 +166,8 @@ static void timer(struct world *w, struct worker *k)
 static void poisoned(struct world *w, struct worker *k)
 {
     note(w, k, "is killed by message %lld", (long long)w->poison.offset);
-    for (int64_t i = w->store.head.offset + 1; k->alone && i < w->poison.offset; i++)
+    bool saves = k->generation == w->store.generation; /* else a rewind has set the head back meanwhile */
+    for (int64_t i = w->store.head.offset + 1; saves && k->alone && i < w->poison.offset; i++)
         if (w->log.at[i].state == ENTRY_READY)
             accuse(w, "message %lld is read alone while %lld is not saved", (long long)w->poison.offset, (long long)i);
     w->v->crashes++;

@@ -278,6 +278,7 @@ bool store_happens(enum outcome o);
 bool store_raise_checkpoint(struct store *s, uint64_t generation); /* false: fenced */
 bool store_raise_history(struct store *s, uint64_t generation);
 enum err_code store_save(struct world *w, const struct worker *k, const struct stream_effect *e);
+enum err_code store_check(struct world *w, const struct worker *k, uint64_t epoch);
 enum err_code store_keep(struct world *w, const struct worker *k, uint64_t epoch);
 enum err_code store_skip(struct world *w, const struct skip_row *row);
 enum err_code store_put(struct world *w, const struct batch_effect *e);

@@ -107,6 +107,13 @@ static void keep_present(struct store *s)
     buf_add(&k->info, s->info.data, s->info.len);
 }
 
+enum err_code store_check(struct world *w, const struct worker *k, uint64_t epoch)
+{
+    if (store_is_unreadable(w))
+        return ERR_UNAVAILABLE;
+    return owns_checkpoint(w, k, epoch) ? ERR_NONE : ERR_FENCED;
+}
+
 enum err_code store_keep(struct world *w, const struct worker *k, uint64_t epoch)
 {
     if (!owns_checkpoint(w, k, epoch))

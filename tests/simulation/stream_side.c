@@ -272,6 +272,9 @@ static void answer(struct world *w, struct worker *k, struct late *l)
     case STREAM_SAVE:
         answer_with(w, k, STREAM_SAVED, l);
         break;
+    case STREAM_CHECK:
+        answer_with(w, k, STREAM_CHECKED, l);
+        break;
     case STREAM_KEEP:
         answer_with(w, k, STREAM_KEPT, l);
         break;
@@ -297,6 +300,8 @@ static void ask(struct world *w, struct worker *k, const struct stream_effect *e
     l->offset = e->since_ms;
     if (e->kind == STREAM_SAVE)
         l->code = store_save(w, k, e);
+    else if (e->kind == STREAM_CHECK)
+        l->code = store_check(w, k, e->save.epoch);
     else if (e->kind == STREAM_KEEP)
         l->code = store_keep(w, k, e->save.epoch);
     else if (e->kind == STREAM_SKIP)
@@ -310,7 +315,8 @@ static const char *const effect_names[] = {
     [STREAM_LOAD] = "load",      [STREAM_CONNECT] = "connect", [STREAM_DISCONNECT] = "disconnect",
     [STREAM_READ_TAIL] = "tail", [STREAM_CONSUME] = "consume", [STREAM_ACK] = "ack",
     [STREAM_SEND] = "send",      [STREAM_SAVE] = "save",       [STREAM_ASK_STORED] = "ask stored",
-    [STREAM_KEEP] = "keep",      [STREAM_SKIP] = "skip",       [STREAM_EXIT] = "exit"};
+    [STREAM_KEEP] = "keep",      [STREAM_CHECK] = "check",     [STREAM_SKIP] = "skip",
+    [STREAM_EXIT] = "exit"};
 
 static bool act(struct world *w, struct worker *k)
 {
@@ -323,6 +329,7 @@ static bool act(struct world *w, struct worker *k)
     case STREAM_CONNECT:
     case STREAM_READ_TAIL:
     case STREAM_SAVE:
+    case STREAM_CHECK:
     case STREAM_KEEP:
     case STREAM_SKIP:
     case STREAM_ASK_STORED:
