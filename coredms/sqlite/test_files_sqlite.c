@@ -409,106 +409,6 @@ static void test_migrations(void **state)
     FAILS(ERR_INVALID, open_version(f, 1, true, &c, &missing));
 }
 
-/* ---- files as schema version 1 left them ---- */
-
-/* The text of a file of the source tree; free() */
-static char *read_fixture(const char *name)
-{
-    char *path = mem_printf("coredms/sqlite/fixtures/%s", name), text[8192];
-    FILE *in = fopen(path, "r");
-    if (!in)
-        fail_msg("%s: run this test in the source's directory", path);
-    size_t len = fread(text, 1, sizeof text, in);
-    assert_true(len < sizeof text);
-    fclose(in);
-    free(path);
-    return mem_strndup(text, len);
-}
-
-static void lay_down_version_1(struct files *f)
-{
-    static const char *const names[][2] = {{"registry.db", "registry_1.sql"},
-                                           {"tenants/acme/stream.db", "stream_1.sql"},
-                                           {"tenants/acme/batch.db", "batch_1.sql"}};
-    assert_int_equal(mkdir(path_of(f, "tenants"), 0700), 0);
-    assert_int_equal(mkdir(path_of(f, "tenants/acme"), 0700), 0);
-    for (size_t i = 0; i < COUNT(names); i++) {
-        char *sql = read_fixture(names[i][1]);
-        run_sql(path_of(f, names[i][0]), sql);
-        free(sql);
-    }
-}
-
-static void check_old_tenant(struct test *t)
-{
-    struct tenant_row row;
-    char *text;
-    size_t len;
-    uint32_t version;
-    OK(registry_get(t->db, "acme", &row, &t->err));
-    assert_int_equal(row.generation, 2);
-    assert_int_equal(row.rewind.generation, 0);
-    tenant_row_free(&row);
-    OK(registry_get_app(t->db, "acme", 0, &text, &len, &version, &t->err));
-    assert_string_equal(text, "two");
-    free(text);
-}
-
-static void check_old_checkpoint(struct test *t)
-{
-    struct checkpoint_head head;
-    struct buf out = {0};
-    OK(checkpoint_raise(t->db, 2, &head, &t->err));
-    assert_int_equal(head.epoch, 4);
-    assert_int_equal(head.offset, 41);
-    OK(checkpoint_load(t->db, &head, &out, &t->err));
-    assert_string_equal(buf_cstr(&out), "kept");
-    OK(checkpoint_keep(t->db, 4, 2, &t->err));
-    checkpoint_head_free(&head);
-    buf_free(&out);
-}
-
-static bool see_old(void *context, const struct result_row *row)
-{
-    ++*(int *)context;
-    assert_string_equal(row->body, "{\"n\":7}");
-    assert_int_equal(row->first_offset, -1);
-    assert_int_equal(row->last_offset, -1);
-    assert_false(row->withdrawn);
-    return true;
-}
-
-static void test_files_of_version_1_are_migrated(void **state)
-{
-    struct files *f = *state;
-    struct test *t = &f->test;
-    const struct history_filter all = {.to = INT64_MAX};
-    int seen = 0;
-    lay_down_version_1(f);
-    open_all(t);
-    check_old_tenant(t);
-    check_old_checkpoint(t);
-    OK(history_query(t->db, &all, 10, NULL, NULL, see_old, &seen, &t->err));
-    assert_int_equal(seen, 1);
-    for (int i = 0; i < DB_COUNT; i++) {
-        int64_t version;
-        OK(sql_int(file_of(t, i), "PRAGMA user_version", NULL, 0, 0, &version, &t->err));
-        assert_int_equal(version, 2);
-    }
-}
-
-static void test_a_reader_waits_for_the_migration(void **state)
-{
-    struct files *f = *state;
-    struct test *t = &f->test;
-    struct skip_row *rows;
-    size_t count;
-    lay_down_version_1(f);
-    OK(coredms_open(t->uri, "acme", 0, &t->db, &t->err));
-    FAILS(ERR_UNAVAILABLE, skip_list(t->db, &rows, &count, &t->err));
-    assert_non_null(strstr(t->err.text, "version 1"));
-}
-
 static void test_a_file_being_made_reads_as_empty(void **state)
 {
     struct files *f = *state;
@@ -623,8 +523,6 @@ int main(void)
         FILES_TEST(test_damage_is_told),
         FILES_TEST(test_idle_folds_the_log),
         FILES_TEST(test_migrations),
-        FILES_TEST(test_files_of_version_1_are_migrated),
-        FILES_TEST(test_a_reader_waits_for_the_migration),
         FILES_TEST(test_a_file_being_made_reads_as_empty),
         FILES_TEST(test_plans),
         FILES_TEST(test_grouping_ends_at_its_deadline),

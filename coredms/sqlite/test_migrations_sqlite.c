@@ -1,0 +1,168 @@
+/* Files as earlier versions left them, by their texts in fixtures/. */
+#include "coredms/contract.h"
+#include "coredms/sqlite/store.h"
+
+#include "base/mem.h"
+
+#include <ftw.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct files {
+    struct test test;
+    char directory[64];
+};
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
+{
+    (void)st;
+    (void)kind;
+    (void)where;
+    return remove(path);
+}
+
+static int set_up(void **state)
+{
+    struct files *f = mem_zero(1, sizeof *f);
+    strcpy(f->directory, "/tmp/belltower-files-XXXXXX");
+    assert_non_null(mkdtemp(f->directory));
+    f->test.uri = mem_printf("sqlite:%s", f->directory);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct files *f = *state;
+    coredms_close(&f->test.db);
+    assert_int_equal(nftw(f->directory, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+    free(f->test.uri);
+    free(f);
+    return 0;
+}
+
+/* A path in the test's directory; lives until the next call. */
+static const char *path_of(const struct files *f, const char *name)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "%s/%s", f->directory, name);
+    return path;
+}
+
+/* Runs SQL on a file outside of the store. */
+static void run_sql(const char *path, const char *sql)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* The text of a file of the source tree; free() */
+static char *read_fixture(const char *name)
+{
+    char *path = mem_printf("coredms/sqlite/fixtures/%s", name), text[8192];
+    FILE *in = fopen(path, "r");
+    if (!in)
+        fail_msg("%s: run this test in the source's directory", path);
+    size_t len = fread(text, 1, sizeof text, in);
+    assert_true(len < sizeof text);
+    fclose(in);
+    free(path);
+    return mem_strndup(text, len);
+}
+
+static void lay_down_version_1(struct files *f)
+{
+    static const char *const names[][2] = {{"registry.db", "registry_1.sql"},
+                                           {"tenants/acme/stream.db", "stream_1.sql"},
+                                           {"tenants/acme/batch.db", "batch_1.sql"}};
+    assert_int_equal(mkdir(path_of(f, "tenants"), 0700), 0);
+    assert_int_equal(mkdir(path_of(f, "tenants/acme"), 0700), 0);
+    for (size_t i = 0; i < COUNT(names); i++) {
+        char *sql = read_fixture(names[i][1]);
+        run_sql(path_of(f, names[i][0]), sql);
+        free(sql);
+    }
+}
+
+static void check_old_tenant(struct test *t)
+{
+    struct tenant_row row;
+    char *text;
+    size_t len;
+    uint32_t version;
+    OK(registry_get(t->db, "acme", &row, &t->err));
+    assert_int_equal(row.generation, 2);
+    assert_int_equal(row.rewind.generation, 0);
+    tenant_row_free(&row);
+    OK(registry_get_app(t->db, "acme", 0, &text, &len, &version, &t->err));
+    assert_string_equal(text, "two");
+    free(text);
+}
+
+static void check_old_checkpoint(struct test *t)
+{
+    struct checkpoint_head head;
+    struct buf out = {0};
+    OK(checkpoint_raise(t->db, 2, &head, &t->err));
+    assert_int_equal(head.epoch, 4);
+    assert_int_equal(head.offset, 41);
+    OK(checkpoint_load(t->db, &head, &out, &t->err));
+    assert_string_equal(buf_cstr(&out), "kept");
+    OK(checkpoint_keep(t->db, 4, 2, &t->err));
+    checkpoint_head_free(&head);
+    buf_free(&out);
+}
+
+static bool see_old(void *context, const struct result_row *row)
+{
+    ++*(int *)context;
+    assert_string_equal(row->body, "{\"n\":7}");
+    assert_int_equal(row->first_offset, -1);
+    assert_int_equal(row->last_offset, -1);
+    assert_false(row->withdrawn);
+    return true;
+}
+
+static void test_files_of_version_1_are_migrated(void **state)
+{
+    struct files *f = *state;
+    struct test *t = &f->test;
+    const struct history_filter all = {.to = INT64_MAX};
+    int seen = 0;
+    lay_down_version_1(f);
+    OK(coredms_open(t->uri, "acme", WRITES_ALL, &t->db, &t->err));
+    check_old_tenant(t);
+    check_old_checkpoint(t);
+    OK(history_query(t->db, &all, 10, NULL, NULL, see_old, &seen, &t->err));
+    assert_int_equal(seen, 1);
+    for (int i = 0; i < DB_COUNT; i++) {
+        int64_t version;
+        OK(sql_int(&store_of(t->db)->files[i], "PRAGMA user_version", NULL, 0, 0, &version, &t->err));
+        assert_int_equal(version, 2);
+    }
+}
+
+static void test_a_reader_waits_for_the_migration(void **state)
+{
+    struct files *f = *state;
+    struct test *t = &f->test;
+    struct skip_row *rows;
+    size_t count;
+    lay_down_version_1(f);
+    OK(coredms_open(t->uri, "acme", 0, &t->db, &t->err));
+    FAILS(ERR_UNAVAILABLE, skip_list(t->db, &rows, &count, &t->err));
+    assert_non_null(strstr(t->err.text, "version 1"));
+}
+
+#define FILES_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FILES_TEST(test_files_of_version_1_are_migrated),
+        FILES_TEST(test_a_reader_waits_for_the_migration),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
