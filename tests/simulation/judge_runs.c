@@ -84,6 +84,35 @@ static bool rows_are(const struct stored_run *r, const struct buf *expected)
            memcmp(rows, expected->data, len) == 0;
 }
 
+/* Is each element of one JSON array of ints, ascending, in the other? */
+static bool holds_all(const char *all, size_t all_len, const char *some, size_t some_len)
+{
+    struct json a = json_begin(all, all_len), s = json_begin(some, some_len);
+    bool first_a = true, first_s = true;
+    const char *x = NULL, *y;
+    if (!json_enter(&a, '[') || !json_enter(&s, '['))
+        return false;
+    while (json_next(&s, &first_s, NULL, NULL) && json_skip(&s, &y)) {
+        size_t len = (size_t)(s.at - y);
+        bool same = false;
+        while (!same && json_next(&a, &first_a, NULL, NULL) && json_skip(&a, &x))
+            same = (size_t)(a.at - x) == len && memcmp(x, y, len) == 0;
+        if (!same)
+            return false;
+    }
+    return true;
+}
+
+/* Until a rewind has come to its end in the store, what it withdraws may be there or not, row by row: a worker that
+ * begins anew brings back what its predecessor had not stored. */
+static bool rows_are_between(const struct stored_run *r, const struct buf *most, const struct buf *least)
+{
+    const char *rows;
+    size_t len;
+    return json_find(r->report, r->len, "rows", &rows, &len) == JSON_ARRAY &&
+           holds_all(most->data, most->len, rows, len) && holds_all(rows, len, least->data, least->len);
+}
+
 static void stored_up_to(const struct stored_run *r, int64_t up_to[GENERATIONS])
 {
     struct buf text = {0};
@@ -96,7 +125,7 @@ static void stored_up_to(const struct stored_run *r, int64_t up_to[GENERATIONS])
 
 static void judge_rows(struct world *w, const struct expected x[GENERATIONS], const struct stored_run *r)
 {
-    struct buf rows = {0};
+    struct buf rows = {0}, least = {0};
     bool complete = false;
     int64_t up_to[GENERATIONS];
     const int64_t all[GENERATIONS] = {INT64_MAX, INT64_MAX};
@@ -104,9 +133,8 @@ static void judge_rows(struct world *w, const struct expected x[GENERATIONS], co
     if (up_to[w->generation - 1] < offset_awaited(w, &r->row))
         accuse(w, "run %s began before its result %" PRId64 " was stored", r->row.id, r->row.after_number);
     expected_rows(w, x, &r->row, up_to, false, &rows);
-    if (!rows_are(r, &rows))
-        expected_rows(w, x, &r->row, up_to, true, &rows);
-    if (!rows_are(r, &rows))
+    expected_rows(w, x, &r->row, up_to, true, &least);
+    if (!rows_are_between(r, &rows, &least))
         accuse(w, "the report of %s does not hold what was stored up to offset %" PRId64, r->row.id,
                up_to[w->generation - 1]);
     expected_rows(w, x, &r->row, all, false, &rows);
@@ -115,6 +143,7 @@ static void judge_rows(struct world *w, const struct expected x[GENERATIONS], co
     if (complete && complete_is_final(w) && !rows_are(r, &rows))
         accuse(w, "the report of %s says that it is complete, and is not", r->row.id);
     buf_free(&rows);
+    buf_free(&least);
 }
 
 /* ---- runs ---- */
