@@ -60,7 +60,7 @@ static void judge(void *context, const struct result_row *stored, const struct r
     if (stored && newer(v, stored))
         return;
     if (!again) {
-        if (!older(v, stored))
+        if (stored && !older(v, stored))
             differences_add(&v->differences, "extra", stored, NULL);
     } else if (!stored) {
         if (again->window_end >= v->expired_ms)

@@ -139,8 +139,8 @@ static void answer_rewind(struct request *r, int64_t base_offset)
 static void rewind_locked(struct request *r, struct log_point *p, int64_t life)
 {
     struct err err;
-    struct rewind_row row;
-    int64_t base_offset;
+    struct rewind_row row = {0};
+    int64_t base_offset = -1;
     struct coredms *db = take_store(r, true);
     if (!db)
         return;
