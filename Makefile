@@ -2,7 +2,7 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 
-.PHONY: all build demo test lint package install clean
+.PHONY: all build demo test bench lint package install clean
 
 all: build
 
@@ -19,6 +19,12 @@ demo: build ## two tenants, a simulated day each, on a RabbitMQ of its own
 test: ## installs, builds with sanitizers, runs every test against the real components
 	@scripts/install-packages build run test
 	@tests/run
+
+bench: ## ratios against baselines of the same run: a table, and build/bench.json (ONLY=worker,engine RUNS=5 for less or more)
+	@scripts/install-packages build run bench
+	@cmake -G Ninja -S . -B $(BUILD)/bench -DCMAKE_BUILD_TYPE=Release -DBELLTOWER_TESTS=OFF -DBELLTOWER_BENCH=ON >/dev/null
+	@ninja -C $(BUILD)/bench -j $(JOBS) --quiet
+	@BELLTOWER_BIN=$(abspath $(BUILD))/bench/bin bench/run --only "$(ONLY)" $(if $(RUNS),--runs $(RUNS)) --json $(BUILD)/bench.json
 
 lint: ## formatter and clang-tidy
 	@scripts/install-packages build test

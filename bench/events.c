@@ -80,11 +80,17 @@ static void put_message(struct buf *b, const struct event_shape *s, enum event_l
 void events_make(struct events *e, const struct event_shape *s, enum event_layout layout, size_t events,
                  size_t per_message)
 {
+    events_make_from(e, s, layout, 0, events, per_message);
+}
+
+void events_make_from(struct events *e, const struct event_shape *s, enum event_layout layout, uint64_t first,
+                      size_t events, size_t per_message)
+{
     *e = (struct events){.count = events / per_message, .events = events / per_message * per_message};
     e->begin = mem_zero(e->count + 1, sizeof *e->begin);
     for (size_t i = 0; i < e->count; i++) {
         e->begin[i] = e->text.len;
-        put_message(&e->text, s, layout, i * per_message, per_message);
+        put_message(&e->text, s, layout, first + i * per_message, per_message);
     }
     e->begin[e->count] = e->text.len;
     memset(buf_reserve(&e->text, PADDING), 0, PADDING);

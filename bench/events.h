@@ -21,6 +21,9 @@ struct events { /* messages one behind the other; behind the last there is room 
 /* per_message events in a message (1 for EVENT_SINGLE). */
 void events_make(struct events *e, const struct event_shape *s, enum event_layout layout, size_t events,
                  size_t per_message);
+/* The same from the event of that number on: what portions of a long row of events are made of. */
+void events_make_from(struct events *e, const struct event_shape *s, enum event_layout layout, uint64_t first,
+                      size_t events, size_t per_message);
 void events_free(struct events *e);
 
 #endif

@@ -1,0 +1,26 @@
+"""The stream worker from a filled log against a bare rabbitmq-c loop that drains the same queue."""
+import table
+from lab import cpu_s
+
+
+def against_drain(lab, title, aim, events, per_message):
+    tenant = lab.tenant('per-%d' % per_message)
+    tenant.fill(events, per_message=per_message)
+    ours, bare, cpu, broker = [], [], [], []
+    for _ in range(lab.runs):
+        drained = tenant.drain(events // per_message)
+        bare.append(events / drained['seconds'])
+        before = cpu_s(lab.broker_pid)
+        read = tenant.worker(events)
+        broker.append(1e6 * (cpu_s(lab.broker_pid) - before) / events)
+        ours.append(events / read['seconds'])
+        cpu.append(1e6 * read['cpu_s'] / events)
+    lab.remove(tenant)
+    return [table.row(title, ours, 'events/s', bare, 'bare loop', at_least=aim),
+            table.row(title + ': its processor time', cpu, 's per million', note='the broker: %s s per million' % table.figure(
+                table.spread(broker)))]
+
+
+def measure(lab):
+    return (against_drain(lab, 'worker: single events', 0.95, lab.count(500000), 1) +
+            against_drain(lab, 'worker: 500 events a message', 0.7, lab.count(5000000), 500))
