@@ -238,7 +238,6 @@ static void save(struct test *t, const char *uri, struct buf *out)
 }
 
 typedef int each_record(void *context, struct record *r, struct err *err);
-
 /* As the API does it, over a text. */
 static int walk(struct test *t, const char *text, size_t len, each_record *each, void *context)
 {
@@ -402,8 +401,8 @@ static void test_results_ahead_of_the_checkpoint_come_again(void **state)
     struct backup_loaded loaded;
     struct coredms *db;
     struct source source;
-    struct checkpoint_head head;
-    bool restored = false;
+    struct checkpoint_head head = {.lease_ms = 1};
+    bool restored;
     fill(t);
     save(t, t->uri, &one);
     OK(load(t, t->other, &one, &loaded));
