@@ -124,6 +124,19 @@ static int64_t backoff(const struct child_policy *c, uint32_t random)
     return ms / 2 + (int64_t)(random % (uint32_t)(ms / 2 + 1));
 }
 
+/* Not by us: an operator, a test, the kernel when memory is short. It says nothing of the program. */
+static bool killed_from_outside(const struct child_policy *c, const struct child_event *e)
+{
+    return e->signal == SIGKILL && c->state != CHILD_KILLED;
+}
+
+/* How long it worked, as a limit of its backoff: who is killed again and again works for half of the time at least. */
+static int64_t useful_ms(const struct child_policy *c, int64_t now)
+{
+    int64_t ms = c->ready_at ? now - c->ready_at : 0;
+    return ms > BACKOFF_FIRST_MS ? ms : BACKOFF_FIRST_MS;
+}
+
 static bool crash_loop(struct child_policy *c, int64_t now)
 {
     memmove(c->faults, c->faults + 1, sizeof c->faults - sizeof *c->faults);
@@ -160,11 +173,15 @@ static void exited(struct child_policy *c, const struct child_event *e, int64_t 
         return;
     }
     c->failures++;
-    if (policy_own_fault(e->code, e->signal) && crash_loop(c, now)) {
+    bool outside = killed_from_outside(c, e);
+    if (!outside && policy_own_fault(e->code, e->signal) && crash_loop(c, now)) {
         child_set_state(c, CHILD_FAILING, now);
         return;
     }
-    start_at(c, now + patience(c, e->signal ? EXIT_FAULT : e->code, e->random), now);
+    int64_t wait = patience(c, e->signal ? EXIT_FAULT : e->code, e->random);
+    if (outside && wait > useful_ms(c, now))
+        wait = useful_ms(c, now);
+    start_at(c, now + wait, now);
 }
 
 static enum child_action want(struct child_policy *c, int64_t now)

@@ -146,6 +146,36 @@ static void a_broker_that_is_away_never_counts_towards_failing(void **state)
     assert_true(f.c.next_start <= f.now + BACKOFF_MAX_MS);
 }
 
+static void a_kill_from_outside_is_no_fault_of_its_own(void **state)
+{
+    (void)state;
+    struct fixture f = {.now = 1000};
+    for (int i = 0; i < 10 * CRASH_LOOP_COUNT; i++) {
+        up(&f);
+        f.now += 3000;
+        leave(&f, 0, SIGKILL);
+        assert_int_equal(f.c.state, CHILD_WAITING);
+        assert_true(f.c.next_start <= f.now + 3000);
+    }
+    start(&f);
+    leave(&f, 0, SIGKILL);
+    assert_true(f.c.next_start <= f.now + BACKOFF_FIRST_MS);
+}
+
+static void a_hanging_one_that_we_kill_is_a_fault_of_its_own(void **state)
+{
+    (void)state;
+    struct fixture f = {.now = 1000};
+    for (int i = 0; i <= CRASH_LOOP_COUNT; i++) {
+        assert_int_not_equal(f.c.state, CHILD_FAILING);
+        up(&f);
+        f.now += HEARTBEAT_LOST_MS + 1;
+        assert_int_equal(look(&f, PAGE_READY, 0), ACTION_KILL);
+        leave(&f, 0, SIGKILL);
+    }
+    assert_int_equal(f.c.state, CHILD_FAILING);
+}
+
 static void faults_far_apart_are_no_crash_loop(void **state)
 {
     (void)state;
@@ -299,6 +329,8 @@ int main(void)
         cmocka_unit_test(backoff_doubles_and_a_healthy_time_resets_it),
         cmocka_unit_test(a_crash_loop_is_parked_until_an_operators_word),
         cmocka_unit_test(a_broker_that_is_away_never_counts_towards_failing),
+        cmocka_unit_test(a_kill_from_outside_is_no_fault_of_its_own),
+        cmocka_unit_test(a_hanging_one_that_we_kill_is_a_fault_of_its_own),
         cmocka_unit_test(faults_far_apart_are_no_crash_loop),
         cmocka_unit_test(a_broken_guarantee_parks_at_once),
         cmocka_unit_test(unwanted_drains_then_is_killed),
