@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,7 +169,7 @@ static void on_connected(struct batch_core *c, const struct batch_event *e)
     }
     c->state = CORE_RUNNING;
     c->connected = c->list_needed = true;
-    c->list_at = c->mono_ms;
+    c->list_at = c->result_at = c->mono_ms;
     c->retry_ms = RETRY_FIRST_MS;
     batch_say(c, "");
 }
@@ -182,13 +183,40 @@ static void list_step(struct batch_core *c)
     batch_add_effect(c, BATCH_LIST);
 }
 
+/* Results were published and do not come: their queue was made anew, and its offsets are lower. Numbers say what is
+ * stored, so it is read from its first message; if that gives nothing either, again and again, they are lost. */
+static void guard_results(struct batch_core *c, int64_t given)
+{
+    char words[PAGE_WORDS];
+    struct err err;
+    bool stalled =
+        c->state == CORE_RUNNING && !c->storing && given > c->read_number && c->mono_ms - c->result_at >= LIST_EVERY_MS;
+    if (!stalled)
+        return;
+    if (++c->stalls > STALLS_MAX) {
+        snprintf(words, sizeof words,
+                 "gap in the results: numbers %" PRId64 " to %" PRId64 " were published and are not in their queue",
+                 c->read_number + 1, given);
+        batch_exit(c, EXIT_STOPPED, words);
+        return;
+    }
+    err_set(&err, ERR_UNAVAILABLE,
+            "nothing comes behind offset %" PRId64
+            " of the results queue, though results were published: it was made anew and is read from its first message",
+            c->source.offset);
+    c->source.offset = -1;
+    reconnect(c, &err);
+}
+
 static void on_listed(struct batch_core *c, const struct batch_event *e)
 {
     c->listing = false;
     c->list_needed = true;
     c->list_at = c->mono_ms + (e->err ? STORE_RETRY_MS : LIST_EVERY_MS);
-    if (!e->err)
-        runs_adopt(c, e->loaded.pending, e->loaded.pending_count);
+    if (e->err)
+        return;
+    runs_adopt(c, e->loaded.pending, e->loaded.pending_count);
+    guard_results(c, e->loaded.given);
 }
 
 static void on_confirm(struct batch_core *c, const struct batch_event *e)

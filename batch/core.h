@@ -78,7 +78,9 @@ struct batch_event {
             size_t pending_count;
             const struct batch_anchor *anchors;
             size_t anchor_count;
-        } loaded; /* LOADED; APP uses app, version, anchors; LISTED pending */
+            int64_t given; /* number of the last result in the stream worker's checkpoint, of this generation; 0 =
+                              unknown */
+        } loaded;          /* LOADED; APP uses app, version, anchors; LISTED pending, given */
         struct batch_delivery delivery;
         struct {
             uint64_t tag;

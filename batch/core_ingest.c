@@ -129,6 +129,8 @@ void ingest_delivery(struct batch_core *c, const struct batch_delivery *d)
         return;
     }
     c->ack_tag = d->tag;
+    c->result_at = c->mono_ms;
+    c->stalls = 0;
     take_result(c, d);
 }
 

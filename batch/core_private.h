@@ -17,6 +17,7 @@
 #define STORE_RETRY_MS    1000
 #define PREPARE_EVERY_MS  500 /* a run that waits for completeness is looked at so often */
 #define EXPIRE_EVERY_MS   60000
+#define STALLS_MAX        3     /* then results are taken to be lost */
 #define LIST_EVERY_MS     60000 /* unfinished runs that nobody leads are looked for so often */
 #define SCHEDULE_EVERY_MS 1000  /* the wall clock may jump: due periods are looked for so often */
 #define DRAIN_LIMIT_MS    10000
@@ -97,6 +98,8 @@ struct batch_core {
     int64_t storing_offset, storing_number, kept_since, store_retry_at;
     bool withdraw, storing_withdraw; /* a rewind has come to its end: see BATCH_STORE */
     int64_t withdraw_from;
+    unsigned stalls;                           /* looks in a row that found results published and none delivered */
+    int64_t result_at;                         /* mono: of the last delivery from the results queue, or of connecting */
     uint64_t ack_tag, stored_tag, storing_tag; /* of results */
     uint64_t trigger_low; /* the lowest trigger tag not acknowledged; results are acknowledged only below it */
 

@@ -517,6 +517,70 @@ static void runs_that_a_replaced_worker_added_are_found_after_connecting(void **
     assert_int_equal(s.runs_pending, 1);
 }
 
+/* The minutely look finds that results up to `given` were published. */
+static void listed(struct fixture *f, int64_t given)
+{
+    while (batch_core_effect(f->core, &f->e) && f->e.kind != BATCH_LIST)
+        ;
+    assert_int_equal(f->e.kind, BATCH_LIST);
+    struct batch_event e = {.kind = BATCH_LISTED, .op = f->e.op};
+    e.loaded.given = given;
+    step(f, &e);
+}
+
+static void a_results_queue_made_anew_is_read_from_its_first_message(void **state)
+{
+    struct fixture *f = *state;
+    struct batch_event stored = {.kind = BATCH_STORED}, connected = {.kind = BATCH_CONNECTED};
+    f->next_offset = 7;
+    start(f, NOON - 12 * HOUR, NULL, 0);
+    listed(f, 5); /* they may be on their way */
+    deliver_result(f, 1);
+    advance(f, 100);
+    assert_true(take(f, BATCH_STORE));
+    stored.op = f->e.op;
+    step(f, &stored);
+    advance(f, 60000);
+    listed(f, 1); /* all is stored */
+    assert_false(take(f, BATCH_DISCONNECT));
+    advance(f, 60000);
+    listed(f, 2);
+    assert_true(take(f, BATCH_DISCONNECT));
+    advance(f, 1000);
+    assert_true(take(f, BATCH_CONNECT));
+    assert_int_equal(f->e.offset, -1);
+    connected.op = f->e.op;
+    step(f, &connected);
+    f->next_offset = 0;
+    deliver_result(f, 2);
+    advance(f, 100);
+    assert_true(take(f, BATCH_STORE));
+    assert_int_equal(f->e.source.number, 2);
+    assert_int_equal(f->e.source.offset, 0);
+}
+
+static void results_that_are_lost_stop_the_worker(void **state)
+{
+    struct fixture *f = *state;
+    start(f, NOON - 12 * HOUR, NULL, 0); /* from the first message of the queue */
+    listed(f, 0);
+    for (int i = 0; i < 3; i++) {
+        struct batch_event connected = {.kind = BATCH_CONNECTED};
+        advance(f, 60000);
+        listed(f, 3);
+        assert_true(take(f, BATCH_DISCONNECT));
+        advance(f, 1000);
+        assert_true(take(f, BATCH_CONNECT));
+        connected.op = f->e.op;
+        step(f, &connected);
+        listed(f, 3);
+    }
+    advance(f, 60000);
+    listed(f, 3);
+    assert_true(take(f, BATCH_EXIT));
+    assert_int_equal(f->e.code, EXIT_STOPPED);
+}
+
 static void a_batch_whose_connection_is_lost_before_it_is_stored_is_not_stored(void **state)
 {
     struct fixture *f = *state;
@@ -570,6 +634,8 @@ int main(void)
         CASE(an_insertion_that_happened_unseen_is_gone_on_with),
         CASE(a_finished_run_is_not_run_again),
         CASE(runs_that_a_replaced_worker_added_are_found_after_connecting),
+        CASE(a_results_queue_made_anew_is_read_from_its_first_message),
+        CASE(results_that_are_lost_stop_the_worker),
         CASE(a_batch_whose_connection_is_lost_before_it_is_stored_is_not_stored),
         CASE(periods_are_inserted_in_their_order),
         CASE(results_before_a_rewind_are_stored_and_those_withdrawn_are_not),

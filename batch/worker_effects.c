@@ -237,12 +237,25 @@ static int list_runs(struct worker *w, struct run_row **rows, size_t *count, str
     return open_store(w, err) < 0 ? -1 : run_pending(w->store, rows, count, err);
 }
 
+static int list(struct worker *w, struct batch_event *e, struct err *err)
+{
+    struct checkpoint_head head;
+    if (list_runs(w, &e->loaded.pending, &e->loaded.pending_count, err) < 0)
+        return -1;
+    if (checkpoint_head(w->store, &head, err) < 0)
+        return err->code == ERR_NOT_FOUND ? 0 : -1;
+    if (head.generation == w->start.generation && head.info)
+        json_get_int(head.info, strlen(head.info), "result_number", &e->loaded.given);
+    checkpoint_head_free(&head);
+    return 0;
+}
+
 static void do_list(struct worker *w, const struct batch_effect *effect)
 {
     struct err err;
     struct batch_event e = {.kind = BATCH_LISTED, .op = effect->op};
     blocking(w, "listing runs");
-    if (list_runs(w, &e.loaded.pending, &e.loaded.pending_count, &err) < 0) {
+    if (list(w, &e, &err) < 0) {
         log_warn("listing runs: %s", err.text);
         e.err = &err;
     }

@@ -155,6 +155,20 @@ static void print_why(struct part tenant, struct part counters)
     buf_free(&b);
 }
 
+/* What a guard found lost of the log, for which the stream worker stopped; and what is left out of it for good. */
+static void print_log(struct part log, const char *tenant)
+{
+    struct buf reason = {0};
+    struct part lost = member(log, "lost");
+    if (number(log, "left_out"))
+        printf("log: %lld messages are left out of every reading (set aside as poison, or lost and skipped)\n",
+               (long long)number(log, "left_out"));
+    if (lost.p)
+        printf("log: lost from offset %lld on (%s): belltower tenant resume %s --skip goes on behind it\n",
+               (long long)number(lost, "from"), text(lost, "reason", &reason), tenant);
+    buf_free(&reason);
+}
+
 static void print_tenant(struct part t)
 {
     struct buf a = {0}, b = {0};
@@ -172,6 +186,7 @@ static void print_tenant(struct part t)
            (long long)number(counters, "dead"));
     if (number(counters, "repeats"))
         printf("repeats: %lld messages dropped as already seen\n", (long long)number(counters, "repeats"));
+    print_log(member(t, "log"), text(t, "tenant", &a));
     print_why(t, counters);
     text(t, "watermark", &a);
     each_row(member(t, "streams"), print_stream, (void *)(uintptr_t)buf_cstr(&a));
