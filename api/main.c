@@ -16,7 +16,8 @@
 
 #include <stdio.h>
 
-#define STOP_BLOCKS_MS 20000
+#define STOP_BLOCKS_MS     20000
+#define LISTEN_PATIENCE_MS 10000 /* the API of a supervisor that was killed needs a moment to leave */
 
 static int usage(const char *why)
 {
@@ -34,9 +35,26 @@ static void take_control(struct api *api, struct runtime *rt)
     rt->control_fd = -1;
 }
 
-static int begin(struct api *api, struct server **server, struct err *err)
+/* Waits for an address in use to become free, for a while. */
+static int await_address(const struct api *api, struct runtime *rt, struct err *err)
 {
-    if (server_check(api, err) < 0 || auth_begin(api, err) < 0)
+    int64_t until = clock_mono_ms() + LISTEN_PATIENCE_MS;
+    while (server_check(api, err) < 0) {
+        bool gone = false;
+        supervision_receive(api->supervision, &gone);
+        if (err->code != ERR_CONFLICT || rt->drain || gone || clock_mono_ms() > until)
+            return -1;
+        if (rt->page->state != PAGE_WAITING)
+            log_warn("%s; waiting for it to become free", err->text);
+        page_set_state(rt->page, PAGE_WAITING, err->text);
+        runtime_wait(rt, RUNTIME_TURN_MS);
+    }
+    return 0;
+}
+
+static int begin(struct api *api, struct runtime *rt, struct server **server, struct err *err)
+{
+    if (await_address(api, rt, err) < 0 || auth_begin(api, err) < 0)
         return -1;
     api->stores = stores_new(api->settings.coredms);
     api->apps = apps_new();
@@ -89,7 +107,7 @@ int main(int argc, char **argv)
         return EXIT_FAULT;
     }
     take_control(&api, &rt);
-    int status = begin(&api, &server, &err);
+    int status = begin(&api, &rt, &server, &err);
     if (status == 0) {
         log_info("listening on http://%s/", api.settings.listen);
         page_set_state(rt.page, PAGE_READY, "");

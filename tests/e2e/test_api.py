@@ -931,6 +931,15 @@ class Alone(unittest.TestCase):
             self.assertEqual(len([x for x in p.log().splitlines() if ' error ' in x]), 1)
             self.assertIn('in use', p.log())
 
+    def test_a_port_in_use_for_a_moment_is_waited_for(self):
+        with socket.socket() as s:
+            s.bind(('127.0.0.1', 0))
+            s.listen()
+            p = self.start('--listen', '127.0.0.1:%d' % s.getsockname()[1])
+            p.port = s.getsockname()[1]
+            wait_for(lambda: 'waiting for it to become free' in p.log(), 'it to wait')
+        self.assertEqual(wait_for(self.answers, 'the API').status, 200)
+
     def test_a_wrong_address(self):
         for address in ('nonsense', '127.0.0.1', '127.0.0.1:99999', '[::1]:80'):
             p = self.start('--listen', address)
