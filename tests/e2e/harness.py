@@ -229,6 +229,18 @@ class Platform:
                               capture_output=True, text=True, timeout=timeout, cwd=self.dir)
 
 
+@contextlib.contextmanager
+def small_disk(directory, kilobytes):
+    os.makedirs(directory, exist_ok=True)
+    done = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=%dk' % kilobytes, 'tmpfs', directory], capture_output=True, text=True)
+    if done.returncode:
+        raise unittest.SkipTest('SKIPPED: no small disk can be mounted here: ' + done.stderr.strip())
+    try:
+        yield
+    finally:
+        subprocess.run(['umount', '-l', directory])
+
+
 def published(platform, tenant):
     """(message_id, body) of all in the tenant's results queue, read with the customer's own user."""
     import pika  # Debian's; not every test needs it

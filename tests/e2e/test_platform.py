@@ -14,7 +14,7 @@ import urllib.parse
 import pika
 
 from harness import (BIN, ROOT, Platform, PlatformTest, alive, free_port, management, published, read, rabbitmq,
-                     tenant_app, wait_for)
+                     small_disk, tenant_app, wait_for)
 
 APP = '''tenant: acme
 events:
@@ -357,18 +357,6 @@ class Refused(PlatformTest):
                               capture_output=True, text=True, timeout=30)
         self.assertEqual(done.returncode, 1)
         self.assertIn('/proc/belltower', done.stderr)
-
-
-@contextlib.contextmanager
-def small_disk(directory, kilobytes):
-    os.makedirs(directory, exist_ok=True)
-    done = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=%dk' % kilobytes, 'tmpfs', directory], capture_output=True, text=True)
-    if done.returncode:
-        raise unittest.SkipTest('SKIPPED: no small disk can be mounted here: ' + done.stderr.strip())
-    try:
-        yield
-    finally:
-        subprocess.run(['umount', '-l', directory])
 
 
 class Disk(unittest.TestCase):
