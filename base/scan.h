@@ -2,6 +2,7 @@
 #ifndef BELLTOWER_BASE_SCAN_H
 #define BELLTOWER_BASE_SCAN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -44,6 +45,68 @@ static inline const char *scan_plain(const char *s, const char *end)
     }
 #endif
     return scan_plain_bytes(s, end);
+}
+
+/* As memcmp == 0, for short texts whose length is known only here. */
+static inline bool scan_same(const char *a, const char *b, size_t len)
+{
+    uint64_t x, y;
+    uint32_t u, v, w, z;
+    if (len >= 8) {
+        for (size_t i = 0; i + 8 < len; i += 8) {
+            memcpy(&x, a + i, 8);
+            memcpy(&y, b + i, 8);
+            if (x != y)
+                return false;
+        }
+        memcpy(&x, a + len - 8, 8);
+        memcpy(&y, b + len - 8, 8);
+        return x == y;
+    }
+    if (len >= 4) {
+        memcpy(&u, a, 4);
+        memcpy(&v, b, 4);
+        memcpy(&w, a + len - 4, 4);
+        memcpy(&z, b + len - 4, 4);
+        return u == v && w == z;
+    }
+    for (size_t i = 0; i < len; i++)
+        if (a[i] != b[i])
+            return false;
+    return true;
+}
+
+static inline uint64_t scan_word(const char *s)
+{
+    uint64_t w;
+    memcpy(&w, s, 8);
+    return w;
+}
+
+/* Are the eight bytes at s all decimal digits? */
+static inline bool scan_eight_digits(const char *s)
+{
+    uint64_t w = scan_word(s);
+    return ((w & UINT64_C(0xF0F0F0F0F0F0F0F0)) |
+            (((w + UINT64_C(0x0606060606060606)) & UINT64_C(0xF0F0F0F0F0F0F0F0)) >> 4)) == UINT64_C(0x3333333333333333);
+}
+
+/* Their value: pairs, fours and eights of digits are put together side by side (little-endian machines; others read
+ * them one by one). */
+static inline uint64_t scan_eight_value(const char *s)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    uint64_t w = scan_word(s) - UINT64_C(0x3030303030303030);
+    w = w * 10 + (w >> 8);
+    return (((w & UINT64_C(0x000000FF000000FF)) * UINT64_C(0x000F424000000064)) +
+            (((w >> 16) & UINT64_C(0x000000FF000000FF)) * UINT64_C(0x0000271000000001))) >>
+           32;
+#else
+    uint64_t n = 0;
+    for (int i = 0; i < 8; i++)
+        n = n * 10 + (uint64_t)(s[i] - '0');
+    return n;
+#endif
 }
 
 #endif

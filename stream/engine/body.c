@@ -77,8 +77,12 @@ static void take_sequence(struct engine *e, struct bytes body)
     struct json j = json_begin(body.p, body.len);
     enum json_type type;
     const char *from;
-    while (json_peek(&j), j.at < j.end) {
-        if (take_predicted(e, &j))
+    for (;;) {
+        if (j.at < j.end && *j.at != '{')
+            json_peek(&j); /* white space */
+        if (j.at == j.end)
+            return;
+        if (*j.at == '{' && take_predicted(e, &j))
             continue;
         if (scan_value(e, &j, &type, &from) && ends_here(&j)) {
             e->source.body = (struct bytes){from, (size_t)(j.at - from)};

@@ -185,6 +185,7 @@ void event_decoded(struct engine *e, int64_t t)
         hold(e);
         return;
     }
-    held_reject(e);
+    if (e->held_first)
+        held_reject(e);
     event_admit(e, d, t);
 }

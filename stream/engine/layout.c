@@ -241,6 +241,10 @@ static inline const char *read_int(const char *s, const char *end, int64_t *i)
     s += negative;
     const char *from = s, *most = end - s > 18 ? s + 18 : end;
     uint64_t n = 0;
+    if (most - s >= 8 && scan_eight_digits(s)) {
+        n = scan_eight_value(s);
+        s += 8;
+    }
     while (s < most && is_digit(*s))
         n = n * 10 + (uint64_t)(*s++ - '0');
     if (s == from || s == end || is_digit(*s) || (*from == '0' && s - from > 1) || *s == '.' || *s == 'e' || *s == 'E')
@@ -297,21 +301,23 @@ static inline const char *read_plain(const char *s, const char *end, const char 
     return close + 1;
 }
 
-static const char *read_any(const char *s, const char *end)
+/* Escapes, text beyond ASCII, fractions, exponents, true, false, null. */
+static __attribute__((noinline)) const char *skip_checked(const char *s, const char *end)
 {
     struct json j = json_begin(s, (size_t)(end - s));
-    const char *from, *text, *behind;
+    const char *from;
+    if (*s == '{' || *s == '[')
+        return NULL; /* the layout is another one */
+    return json_skip(&j, &from) ? j.at : NULL;
+}
+
+static inline const char *read_any(const char *s, const char *end)
+{
+    const char *text, *behind;
     size_t len;
     int64_t number;
-    if (*s == '"') {
-        if ((behind = read_plain(s, end, &text, &len)))
-            return behind;
-    } else if ((behind = read_int(s, end, &number))) {
-        return behind;
-    } else if (*s == '{' || *s == '[') {
-        return NULL; /* the layout is another one */
-    }
-    return json_skip(&j, &from) ? j.at : NULL;
+    behind = *s == '"' ? read_plain(s, end, &text, &len) : read_int(s, end, &number);
+    return behind ? behind : skip_checked(s, end);
 }
 
 /* A number must end where it ends: 1x is no value of a valid object, and what follows is compared anyway. */
@@ -360,36 +366,20 @@ static inline const char *read_hole(const struct hole *h, struct layouts *l, con
 
 /* ---- the object ---- */
 
-static inline bool same_text(const char *a, const char *b, size_t len)
-{
-    uint64_t x, y;
-    if (len < 8)
-        return memcmp(a, b, len) == 0;
-    for (size_t i = 0; i + 8 < len; i += 8) {
-        memcpy(&x, a + i, 8);
-        memcpy(&y, b + i, 8);
-        if (x != y)
-            return false;
-    }
-    memcpy(&x, a + len - 8, 8);
-    memcpy(&y, b + len - 8, 8);
-    return x == y;
-}
-
 static const char *read_layout(const struct layout *n, struct layouts *l, const struct app *app, const char *s,
                                const char *end, struct value *slots, int64_t *time)
 {
     const char *text = n->text.data;
     for (uint32_t i = 0; i < n->hole_count; i++) {
         const struct hole *h = &n->holes[i];
-        if ((size_t)(end - s) <= h->lead || !same_text(s, text, h->lead))
+        if ((size_t)(end - s) <= h->lead || !scan_same(s, text, h->lead))
             return NULL;
         s = read_hole(h, l, app, s + h->lead, end, slots, time);
         text += h->lead;
         if (!s)
             return NULL;
     }
-    if ((size_t)(end - s) < n->tail || !same_text(s, text, n->tail))
+    if ((size_t)(end - s) < n->tail || !scan_same(s, text, n->tail))
         return NULL;
     return s + n->tail;
 }

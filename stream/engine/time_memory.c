@@ -1,5 +1,7 @@
 #include "stream/engine/time_memory.h"
 
+#include "base/scan.h"
+
 #include <string.h>
 
 #define WASTED_MAX 8  /* so many learnt in vain: times of this kind are not worth it */
