@@ -1,4 +1,5 @@
 #include "base/wire/contract.h"
+#include "base/utf8.h"
 #include "base/wire/cursor.h"
 
 #include <errno.h>
@@ -174,6 +175,19 @@ void page_unmap(const struct status_page **page)
 
 #define READ_TRIES 100
 
+/* A writer may have cut a character, or be out of its mind. */
+static void mend_text(char *text)
+{
+    size_t left = strlen(text), n;
+    for (char *p = text; left > 0; p += n, left -= n) {
+        n = utf8_sequence((const unsigned char *)p, left);
+        if (n == 0) {
+            *p = '?';
+            n = 1;
+        }
+    }
+}
+
 void page_words(const struct status_page *page, char out[PAGE_WORDS])
 {
     for (int i = 0; i < READ_TRIES; i++) {
@@ -184,6 +198,7 @@ void page_words(const struct status_page *page, char out[PAGE_WORDS])
             break;
     }
     out[PAGE_WORDS - 1] = 0;
+    mend_text(out);
 }
 
 bool page_detail(const struct status_page *page, struct buf *out)
