@@ -57,7 +57,7 @@ def main():
             continue
         quiet_since = time.monotonic()
         ours = properties.user_id == broker['worker']           # anybody else's is a forgery
-        if ours and properties.type != 'belltower.start':       # a worker's marker is not for us
+        if ours and not (properties.type or '').startswith('belltower.'):  # a worker's marker is not for us
             print(body.decode(), flush=True)                    # deal with it ...
         keep_offset(offset_file, properties.headers['x-stream-offset'])  # ... then keep its place
         channel.basic_ack(method.delivery_tag)                  # ... and acknowledgements: they are credit, no more
