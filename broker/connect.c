@@ -126,6 +126,15 @@ static int connect_one(struct link *l, const struct link_options *o, const struc
     return open_channel(l, o->publisher, err);
 }
 
+/* Without a word to the broker: a connection that was not opened whole (or for which memory ran out on the way) cannot
+ * bear the library's reading of an answer. */
+static void drop(struct link *l)
+{
+    if (l->connection)
+        amqp_destroy_connection(l->connection);
+    free(l);
+}
+
 static int try_address(const struct link_options *o, const char *text, size_t len, struct link **link, struct err *err)
 {
     struct broker_address a;
@@ -134,8 +143,10 @@ static int try_address(const struct link_options *o, const char *text, size_t le
     struct link *l = mem_zero(1, sizeof *l);
     l->handler = o->handler;
     l->connection = amqp_new_connection();
-    if (!l->connection || connect_one(l, o, &a, err) < 0) {
-        link_close(&l);
+    int status = l->connection ? connect_one(l, o, &a, err)
+                               : err_set(err, ERR_UNAVAILABLE, "broker: no memory for a connection");
+    if (status < 0) {
+        drop(l);
         return -1;
     }
     *link = l;
@@ -163,8 +174,7 @@ void link_close(struct link **link)
         amqp_set_rpc_timeout(l->connection, &limit);
         if (amqp_get_sockfd(l->connection) >= 0)
             amqp_connection_close(l->connection, AMQP_REPLY_SUCCESS);
-        amqp_destroy_connection(l->connection);
     }
-    free(l);
+    drop(l);
     *link = NULL;
 }
