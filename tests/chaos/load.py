@@ -45,8 +45,12 @@ JOB = {'name': 'recent', 'from': 'alarms'}
 
 def app(tenant, index, version):
     """The tenant's app in that version: thresholds change, a stream comes and goes."""
-    return APP % {'tenant': tenant, 'threshold': 40 + 10 * (version % 2), 'more': MORE if version % 2 else '',
+    return APP % {'tenant': tenant, 'threshold': 40 + 10 * (version % 2), 'more': MORE if has_all_streams(version) else '',
                   'idle': '4s' if index % 2 else '1h', 'devices': '  watermark_per: [station]\n' if index == 2 else ''}
+
+
+def has_all_streams(version):
+    return version % 2 == 1
 
 
 # ---------------------------------------------------------------- what is sent

@@ -200,6 +200,9 @@ class Scene:
         for worker in [self.uploader, *self.producers]:
             worker.stop()
         for tenant in self.tenants:
+            if not load.has_all_streams(self.versions[tenant]):
+                self.update(tenant)             # REST lists the streams of the present app
+        for tenant in self.tenants:
             wait_for(lambda t=tenant: self.post('/v1/tenants/%s/events/end' % t) == 200, 'the end of the data of ' + tenant)
         judges = [Judge(self.platform, self.address, t, load.app(t, i, 1)) for i, t in enumerate(self.tenants)]
         for judge, producer in zip(judges, self.producers):
