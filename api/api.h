@@ -13,6 +13,7 @@ struct supervision;
 struct apps;
 struct keeper;
 struct metrics_http;
+struct waits;
 
 struct api {
     struct settings settings;
@@ -23,6 +24,7 @@ struct api {
     struct apps *apps;
     struct keeper *keeper;
     struct metrics_http *http; /* response times */
+    struct waits *waits;       /* calls that wait for a run */
     _Atomic bool draining;     /* no new work; whoever waits gives up */
 };
 

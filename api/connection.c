@@ -1,6 +1,7 @@
 #include "api/connection.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/mem.h"
 
 #include <arpa/inet.h>
@@ -18,11 +19,12 @@
 #define WRITE_BYTES (1024 * 1024)
 #define SMALL_WRITE 16384 /* fits into the socket's buffer, so it does not wait for the reader */
 #define BODY_MS     (60 * 60 * 1000)
-#define WATCHED_MAX 256
+#define WATCHED_MAX 1024
 
 struct watched {
-    int fd;
-    int64_t deadline;
+    struct exchange *exchange;
+    int64_t began, deadline;
+    bool reads;
 };
 
 struct connections {
@@ -47,29 +49,71 @@ void connections_free(struct connections **c)
     *c = NULL;
 }
 
+/* Those inside for the longest first. */
+static int by_begin(const void *a, const void *b)
+{
+    const struct watched *x = *(const struct watched *const *)a, *y = *(const struct watched *const *)b;
+    return x->began < y->began ? -1 : x->began > y->began;
+}
+
+/* How many behind this one belong to the same. */
+static size_t others_of(struct watched *const *slow, size_t count, uint64_t owner)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        n += slow[i]->exchange->owner == owner;
+    return n;
+}
+
+/* Whoever still sends gets an answer. */
+static void end_slow(struct exchange *x, bool reads)
+{
+    x->crowded = true;
+    shutdown(x->fd, reads ? SHUT_RD : SHUT_RDWR);
+}
+
+static void end_crowds(struct connections *c, int64_t now)
+{
+    struct watched *slow[WATCHED_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < c->count; i++)
+        if (now - c->list[i].began >= SLOW_MS && !c->list[i].exchange->crowded)
+            slow[count++] = &c->list[i];
+    if (count <= SLOW_PER_TENANT)
+        return;
+    qsort(slow, count, sizeof *slow, by_begin);
+    for (size_t i = 0; i < count; i++)
+        if (count - i > SLOW_MAX || others_of(slow + i + 1, count - i - 1, slow[i]->exchange->owner) >= SLOW_PER_TENANT)
+            end_slow(slow[i]->exchange, slow[i]->reads);
+}
+
 void connections_watch(struct connections *c)
 {
     int64_t now = clock_mono_ms();
     pthread_mutex_lock(&c->lock);
     for (size_t i = 0; i < c->count; i++)
         if (c->list[i].deadline <= now)
-            shutdown(c->list[i].fd, SHUT_RDWR);
+            shutdown(c->list[i].exchange->fd, SHUT_RDWR);
+    end_crowds(c, now);
     pthread_mutex_unlock(&c->lock);
 }
 
-static void watch(struct connections *c, int fd, int64_t ms)
+static void watch(struct exchange *x, bool reads, int64_t ms)
 {
+    struct connections *c = x->connections;
+    int64_t now = clock_mono_ms();
     pthread_mutex_lock(&c->lock);
     if (c->count < WATCHED_MAX)
-        c->list[c->count++] = (struct watched){fd, clock_mono_ms() + ms};
+        c->list[c->count++] = (struct watched){x, now, now + ms, reads};
     pthread_mutex_unlock(&c->lock);
 }
 
-static void unwatch(struct connections *c, int fd)
+static void unwatch(struct exchange *x)
 {
+    struct connections *c = x->connections;
     pthread_mutex_lock(&c->lock);
     for (size_t i = 0; i < c->count; i++)
-        if (c->list[i].fd == fd) {
+        if (c->list[i].exchange == x) {
             c->list[i] = c->list[--c->count];
             break;
         }
@@ -127,6 +171,11 @@ struct mg_connection *connection_of(struct exchange *x)
     return x->connection;
 }
 
+void exchange_owned(struct exchange *x, const char *tenant)
+{
+    x->owner = hash_quick(tenant, strlen(tenant), 1);
+}
+
 static void say_continue(struct exchange *x)
 {
     static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -144,8 +193,15 @@ static long end_of_body(struct exchange *x, int64_t waited, struct err *err)
     x->broken = !proper;
     if (proper)
         return 0;
+    if (x->crowded)
+        return err_set(err, ERR_TIMEOUT,
+                       "the body came too slowly, as did too many others at the same time; %lld bytes were read",
+                       (long long)x->taken);
     if (waited >= 9000)
         return err_set(err, ERR_TIMEOUT, "the body came too slowly: nothing more came after %lld bytes",
+                       (long long)x->taken);
+    if (x->length < 0)
+        return err_set(err, ERR_INVALID, "the body's chunks are malformed or cut short behind %lld bytes",
                        (long long)x->taken);
     return err_set(err, ERR_INVALID, "the body is cut short: %lld bytes came of %lld", (long long)x->taken,
                    (long long)x->length);
@@ -163,11 +219,13 @@ long exchange_read(void *exchange, void *p, size_t len, struct err *err)
     if (before - x->began_ms > BODY_MS)
         return err_set(err, ERR_TIMEOUT, "the body takes longer than an hour");
     say_continue(x);
-    int fd = socket_of(x);
-    watch(x->connections, fd, READ_MS);
+    (void)socket_of(x);
+    watch(x, true, READ_MS);
     int n = mg_read(x->connection, p, want);
-    unwatch(x->connections, fd);
-    if (n <= 0 && x->length < 0 && n == 0) { /* chunked: 0 is only said behind the last chunk */
+    unwatch(x);
+    if (n <= 0 && x->crowded)
+        return end_of_body(x, 0, err);
+    if (n == 0 && x->length < 0) { /* chunked: 0 is only said behind the last chunk */
         x->ended = true;
         return 0;
     }
@@ -180,12 +238,12 @@ long exchange_read(void *exchange, void *p, size_t len, struct err *err)
 
 bool exchange_write(struct exchange *x, const void *p, size_t len)
 {
-    int fd = len > SMALL_WRITE ? socket_of(x) : -1;
-    if (fd >= 0)
-        watch(x->connections, fd, WRITE_MS + (int64_t)(len / WRITE_BYTES) * WRITE_MS);
+    bool watched = len > SMALL_WRITE && socket_of(x) >= 0;
+    if (watched)
+        watch(x, false, WRITE_MS + (int64_t)(len / WRITE_BYTES) * WRITE_MS);
     int n = mg_write(x->connection, p, len);
-    if (fd >= 0)
-        unwatch(x->connections, fd);
+    if (watched)
+        unwatch(x);
     return n >= 0 && (size_t)n == len;
 }
 

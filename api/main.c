@@ -9,6 +9,7 @@
 #include "api/server.h"
 #include "api/stores.h"
 #include "api/supervision.h"
+#include "api/waits.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -59,6 +60,7 @@ static int begin(struct api *api, struct runtime *rt, struct server **server, st
     api->stores = stores_new(api->settings.coredms);
     api->apps = apps_new();
     api->http = metrics_http_new();
+    api->waits = waits_new();
     if (publisher_start(api, &api->publisher, err) < 0 || keeper_start(api, &api->keeper, err) < 0)
         return -1;
     return server_start(api, server, err);
@@ -75,6 +77,7 @@ static void end(struct api *api, struct runtime *rt, struct server **server)
     apps_free(&api->apps);
     stores_free(&api->stores);
     metrics_http_free(&api->http);
+    waits_free(&api->waits);
     supervision_free(&api->supervision);
 }
 

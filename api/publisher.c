@@ -167,7 +167,7 @@ static void set_connected(struct publisher *p, bool connected, const char *words
         p->away_since = clock_mono_ms();
     p->connected = connected;
     p->blocked = false;
-    snprintf(p->words, sizeof p->words, "%s", words);
+    snprintf(p->words, sizeof p->words, "%.*s", (int)sizeof p->words - 1, words);
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
 }

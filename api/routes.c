@@ -142,7 +142,9 @@ const struct route routes[] = {
                        {"from", "query", "string", "windows that start at or after it (RFC 3339)"},
                        {"to", "query", "string", "windows that start before it (RFC 3339)"},
                        {"until", "query", "string", "what the range is counted back from (RFC 3339)"},
-                       {"wait", "query", "string", "wait so long for the report, e.g. 30s; at most 60s"},
+                       {"wait", "query", "string",
+                        "wait so long for the report, e.g. 30s; at most 60s. Where 16 calls of the tenant wait "
+                        "already, or 64 in all, the run is answered at once, with `Retry-After`"},
                        {"Idempotency-Key", "header", "string", "the run's id: the same again gives the same run"}),
         .answers = ANSWERS({202, JSON, "the run; `Location` is where it can be watched"},
                            {200, JSON_CSV, "with wait: the report itself"})),

@@ -21,7 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define THREADS       "32"
+#define THREADS       "384"         /* of 100 KiB; a connection holds one while it lasts, whatever it does */
 #define DISCARD_BYTES (1024 * 1024) /* of a body nobody wants, to keep the connection */
 #define DISCARD_MS    1000
 #define LINGER_BYTES  (16 * 1024 * 1024) /* behind the answer, so that a sender gets to read it before the end */
@@ -31,6 +31,7 @@ struct server {
     struct api *api;
     struct mg_context *context;
     struct connections *connections;
+    struct partners *partners;
 };
 
 /* ---- framing: what two readers could understand differently is refused ---- */
@@ -105,6 +106,8 @@ static void dispatch(struct request *r)
     memcpy(r->parameters, m.parameters, sizeof r->parameters);
     if (!auth_check(r, m.route))
         return;
+    if (r->has_tenant)
+        exchange_owned(r->source.context, r->tenant.tenant);
     if (atomic_load(&r->api->draining))
         problem(r, PROBLEM_UNAVAILABLE, "the server is stopping");
     else if (request_check_query(r, &err) < 0)
@@ -154,7 +157,7 @@ static bool client_keeps(struct mg_connection *c, const struct mg_request_info *
 
 struct call {
     struct mg_connection *connection;
-    int outcome; /* for civetweb */
+    int outcome; /* for civetweb: -1 = close it */
 };
 
 static int serve(struct mg_connection *c)
@@ -188,6 +191,29 @@ static int serve(struct mg_connection *c)
     return -1;
 }
 
+/* What civetweb refuses by itself: a header too large, a request line that is none. */
+static int on_error(struct mg_connection *c, int status, const char *text)
+{
+    static const struct request nothing;
+    struct request r = nothing;
+    struct buf out = {0};
+    snprintf(r.id, sizeof r.id, "none");
+    enum problem_kind kind = status == 413   ? PROBLEM_TOO_LARGE
+                             : status == 503 ? PROBLEM_UNAVAILABLE
+                                             : PROBLEM_INVALID_REQUEST;
+    problem(&r, kind, "%s", text && *text ? text : "no valid HTTP request");
+    buf_printf(&out,
+               "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nContent-Length: %zu\r\n"
+               "Connection: close\r\n\r\n",
+               r.status, status_text(r.status), r.body.len);
+    buf_add(&out, r.body.data, r.body.len);
+    mg_write(c, out.data, out.len);
+    mg_set_user_connection_data(c, c); /* it has its answer */
+    buf_free(&out);
+    request_end(&r);
+    return 0;
+}
+
 static void serve_call(void *context)
 {
     struct call *call = context;
@@ -197,44 +223,19 @@ static void serve_call(void *context)
 static int on_request(struct mg_connection *c)
 {
     struct call call = {.connection = c, .outcome = -1};
-    struct partner *p = mg_get_thread_pointer(c);
-    if (p)
-        partner_run(p, serve_call, &call);
+    struct server *s = mg_get_request_info(c)->user_data;
+    if (!partners_run(s->partners, serve_call, &call))
+        (void)on_error(c, 503, "the server has no thread left for it");
     return call.outcome;
 }
 
-static void *on_thread(const struct mg_context *context, int kind)
+/* Targets that are no path of ours (`*`, another server's address) civetweb drops without a word. */
+static void on_close(const struct mg_connection *connection)
 {
-    (void)context;
-    return kind == 1 ? partner_new() : NULL; /* 1: one that serves connections */
-}
-
-static void on_thread_end(const struct mg_context *context, int kind, void *partner)
-{
-    struct partner *p = partner;
-    (void)context;
-    (void)kind;
-    partner_free(&p);
-}
-
-/* What civetweb refuses by itself: a header too large, a request line that is none. */
-static int on_error(struct mg_connection *c, int status, const char *text)
-{
-    static const struct request nothing;
-    struct request r = nothing;
-    struct buf out = {0};
-    snprintf(r.id, sizeof r.id, "none");
-    enum problem_kind kind = status == 413 ? PROBLEM_TOO_LARGE : PROBLEM_INVALID_REQUEST;
-    problem(&r, kind, "%s", text && *text ? text : "no valid HTTP request");
-    buf_printf(&out,
-               "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nContent-Length: %zu\r\n"
-               "Connection: close\r\n\r\n",
-               r.status, status_text(r.status), r.body.len);
-    buf_add(&out, r.body.data, r.body.len);
-    mg_write(c, out.data, out.len);
-    buf_free(&out);
-    request_end(&r);
-    return 0;
+    struct mg_connection *c = (struct mg_connection *)(uintptr_t)connection;
+    const struct mg_request_info *info = mg_get_request_info(c);
+    if (info && !mg_get_user_connection_data(c) && info->request_method && info->request_uri && !info->local_uri_raw)
+        (void)on_error(c, 400, "the target of a request is a path, as in GET /healthz");
 }
 
 static int on_message(const struct mg_connection *c, const char *message)
@@ -314,18 +315,17 @@ int server_start(struct api *api, struct server **server, struct err *err)
                              "access_control_allow_origin",
                              "",
                              NULL};
-    const struct mg_callbacks callbacks = {.begin_request = on_request,
-                                           .http_error = on_error,
-                                           .log_message = on_message,
-                                           .init_thread = on_thread,
-                                           .exit_thread = on_thread_end};
+    const struct mg_callbacks callbacks = {
+        .begin_request = on_request, .http_error = on_error, .log_message = on_message, .connection_close = on_close};
     struct server *s = mem_zero(1, sizeof *s);
     s->api = api;
     s->connections = connections_new();
+    s->partners = partners_new();
     mg_init_library(0);
     s->context = mg_start(&callbacks, s, options);
     if (!s->context) {
         connections_free(&s->connections);
+        partners_free(&s->partners);
         free(s);
         return err_set(err, ERR_CONFLICT, "cannot listen on %s", api->settings.listen);
     }
@@ -346,6 +346,7 @@ void server_stop(struct server **server)
     mg_stop(s->context);
     mg_exit_library();
     connections_free(&s->connections);
+    partners_free(&s->partners);
     free(s);
     *server = NULL;
 }

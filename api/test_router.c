@@ -24,8 +24,9 @@ static void finds_each_row_of_the_table(void **state)
     for (size_t i = 0; i < route_count; i++) {
         struct route_match m;
         char path[200] = "";
+        size_t len = 0;
         for (const char *p = routes[i].pattern; *p; p++) {
-            strncat(path, *p == '{' ? "a" : p, 1);
+            path[len++] = *p == '{' ? 'a' : *p;
             if (*p == '{')
                 p += strcspn(p, "}");
         }

@@ -60,7 +60,7 @@ bool batch_core_effect(struct batch_core *c, struct batch_effect *effect)
 
 void batch_say(struct batch_core *c, const char *words)
 {
-    snprintf(c->words, sizeof c->words, "%s", words);
+    snprintf(c->words, sizeof c->words, "%.*s", (int)sizeof c->words - 1, words);
 }
 
 void batch_exit(struct batch_core *c, enum child_exit code, const char *words)

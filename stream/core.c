@@ -85,7 +85,7 @@ static struct stream_effect *ask(struct stream_core *c, enum stream_effect_kind 
 
 void core_say(struct stream_core *c, const char *words)
 {
-    snprintf(c->words, sizeof c->words, "%s", words);
+    snprintf(c->words, sizeof c->words, "%.*s", (int)sizeof c->words - 1, words);
 }
 
 void core_exit(struct stream_core *c, enum child_exit code, const char *words)

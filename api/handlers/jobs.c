@@ -7,6 +7,7 @@
 #include "api/router.h"
 #include "api/routes.h"
 #include "api/stores.h"
+#include "api/waits.h"
 
 #include "base/clock.h"
 #include "base/duration.h"
@@ -19,7 +20,8 @@
 #include <string.h>
 
 #define WAIT_MAX_MS 60000
-#define POLL_MS     50
+#define POLL_MS     25 /* and longer the longer it waits */
+#define POLL_MAX_MS 250
 #define KEY_MAX     100
 
 /* ---- list ---- */
@@ -209,7 +211,7 @@ static void answer_outcome(struct request *r, struct coredms *db, const struct r
 static void wait_and_answer(struct request *r, const char *id, int64_t wait_ms)
 {
     int64_t until = clock_mono_ms() + wait_ms;
-    for (;;) {
+    for (int pause = POLL_MS;; pause = pause < POLL_MAX_MS ? pause * 5 / 4 : pause) {
         struct err err;
         struct run_row row;
         bool requested;
@@ -230,8 +232,19 @@ static void wait_and_answer(struct request *r, const char *id, int64_t wait_ms)
         give_store(r, db);
         if (answers)
             return;
-        poll(NULL, 0, POLL_MS); /* the store tells nobody when a row changes */
+        poll(NULL, 0, pause); /* the store tells nobody when a row changes */
     }
+}
+
+/* Where too many wait already, the run is answered at once, to be looked at later. */
+static void answer_started(struct request *r, const char *id, int64_t wait_ms)
+{
+    bool waits = wait_ms > 0 && waits_begin(r->api->waits, r->tenant.tenant);
+    if (wait_ms > 0 && !waits)
+        answer_header(r, "Retry-After", "2");
+    wait_and_answer(r, id, waits ? wait_ms : 0);
+    if (waits)
+        waits_end(r->api->waits, r->tenant.tenant);
 }
 
 /* ---- start ---- */
@@ -355,5 +368,5 @@ void handle_runs_start(struct request *r)
     if (status < 0)
         problem_err(r, &err);
     else
-        wait_and_answer(r, id, d.wait);
+        answer_started(r, id, d.wait);
 }

@@ -562,6 +562,7 @@ class Framing(ApiTest):
         self.assertIn(b'"accepted":1', said)
         said = self.send(['Transfer-Encoding: chunked'], b'zz\r\nxx\r\n')
         self.assertEqual(self.status(said), 400)
+        self.assertIn(b'chunks are malformed', said)
         said = self.send(['Expect: 100-continue', 'Content-Length: %d' % len(body), 'Connection: close'], body)
         self.assertTrue(said.startswith(b'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200'), said)
 
@@ -572,8 +573,10 @@ class Framing(ApiTest):
         self.assertIn(b'problem+json', said)
         for path in ('/healthz%', '/v1/tenants/a%zz', '/v1/tenants/a%00'):
             self.assertIn(self.platform.request('GET', path).status, (400, 404))
-        said = raw(self.platform.port, b'OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n', 10)
-        self.assertFalse(said.startswith(b'HTTP/1.1 2'))
+        for target in (b'OPTIONS *', b'GET http://elsewhere.example/healthz', b'GET http://x:9/healthz', b'GET https://x/'):
+            said = raw(self.platform.port, target + b' HTTP/1.1\r\nHost: x\r\n\r\n', 10)
+            self.assertEqual(self.status(said), 400, target)
+            self.assertIn(b'problem+json', said)
         self.assertEqual(self.platform.request('GET', '/healthz').status, 200)
 
     def test_keep_alive(self):
