@@ -22,6 +22,7 @@ struct column {
 struct node {
     const char *name; /* a part of a column's name */
     size_t len;
+    struct buf label;         /* "name": as JSON */
     size_t column;            /* of a cell */
     size_t first_child, next; /* indexes; 0: none */
 };
@@ -127,6 +128,8 @@ static size_t child_of(struct csv *c, size_t parent, const char *name, size_t le
     size_t child = *link = c->node_count++;
     c->nodes = mem_resize(c->nodes, c->node_count, sizeof *c->nodes);
     c->nodes[child] = (struct node){.name = name, .len = len};
+    json_w_string(&c->nodes[child].label, name, len);
+    buf_add_char(&c->nodes[child].label, ':');
     return child;
 }
 
@@ -217,6 +220,8 @@ void csv_free(struct csv **csv)
     for (size_t i = 0; i < c->column_count; i++)
         free(c->columns[i].name);
     free(c->columns);
+    for (size_t i = 0; i < c->node_count; i++)
+        buf_free(&c->nodes[i].label);
     free(c->nodes);
     free(c->cells);
     buf_free(&c->text);
@@ -240,27 +245,35 @@ static bool is_word(const struct cell *c, const char *word)
     return c->len == strlen(word) && strncasecmp(c->p, word, c->len) == 0;
 }
 
-static bool fits(const struct cell *c, enum value_type type)
+/* So many characters without an exponent are a finite number. */
+#define SURELY_FINITE 300
+
+static bool number_fits(const struct cell *c, enum value_type type)
 {
     int64_t i;
     double f;
-    if (!c->len || type == VALUE_STRING)
-        return true;
-    if (type == VALUE_BOOL)
-        return is_word(c, "true") || is_word(c, "false");
-    return is_number(c) && (type == VALUE_INT ? json_int(c->p, c->len, &i) : json_float(c->p, c->len, &f));
+    if (type == VALUE_INT)
+        return json_int(c->p, c->len, &i);
+    bool surely = c->len < SURELY_FINITE && !memchr(c->p, 'e', c->len) && !memchr(c->p, 'E', c->len);
+    return surely || json_float(c->p, c->len, &f);
 }
 
-static void write_cell(struct buf *out, const struct cell *c, enum value_type type)
+/* false: it does not fit its type. */
+static bool write_cell(struct buf *out, const struct cell *c, enum value_type type)
 {
-    if (!c->len)
+    bool fits = true;
+    if (!c->len) {
         json_w_null(out);
-    else if ((type == VALUE_INT || type == VALUE_FLOAT) && is_number(c))
+    } else if ((type == VALUE_INT || type == VALUE_FLOAT) && is_number(c)) {
         json_w_raw(out, c->p, c->len);
-    else if (type == VALUE_BOOL && (is_word(c, "true") || is_word(c, "false")))
+        fits = number_fits(c, type);
+    } else if (type == VALUE_BOOL && (is_word(c, "true") || is_word(c, "false"))) {
         json_w_bool(out, c->len == 4);
-    else
+    } else {
         json_w_string(out, c->p, c->len);
+        fits = type == VALUE_STRING;
+    }
+    return fits;
 }
 
 static void write_node(struct csv *c, size_t node, struct buf *out)
@@ -268,15 +281,13 @@ static void write_node(struct csv *c, size_t node, struct buf *out)
     const struct node *n = &c->nodes[node];
     if (node && !n->first_child) {
         const struct column *column = &c->columns[n->column];
-        write_cell(out, &c->cells[n->column], column->type);
-        if (!fits(&c->cells[n->column], column->type))
+        if (!write_cell(out, &c->cells[n->column], column->type))
             c->misfit = column;
         return;
     }
     json_w_open(out, '{');
     for (size_t child = n->first_child; child; child = c->nodes[child].next) {
-        json_w_string(out, c->nodes[child].name, c->nodes[child].len);
-        buf_add_char(out, ':');
+        json_w_raw(out, c->nodes[child].label.data, c->nodes[child].label.len);
         write_node(c, child, out);
     }
     json_w_close(out, '}');
