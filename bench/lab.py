@@ -56,6 +56,12 @@ class Tenant:
         self.lab.platform.request('POST', '/v1/tenants/%s/pause' % self.name)
         wait_for(lambda: not any(w.get('pid') for w in self.lab.platform.status(self.name)['workers'].values()), 'the workers to end')
 
+    def resume(self):
+        from harness import wait_for
+        self.lab.platform.request('POST', '/v1/tenants/%s/resume' % self.name)
+        wait_for(lambda: self.lab.platform.status(self.name)['state'] == 'running' and
+                 self.lab.platform.status(self.name)['workers']['stream']['does'] == 'ready', 'the workers to run')
+
     def address(self):
         url = urllib.parse.urlsplit(self.lab.amqp)
         return 'amqp://%s:%s@%s/%s' % (self.broker['user'], self.broker['password'], url.netloc, self.broker['vhost'])
@@ -83,6 +89,8 @@ class Tenant:
 class Lab:
     def __init__(self, runs, quick):
         self.runs, self.quick = runs, quick
+        self.stored = int(os.environ.get('BENCH_STORED', 1000000))       # results that a report reads
+        self.uploaded = int(os.environ.get('BENCH_UPLOADED', 16000000))  # rows of CSV, 65 bytes each
         self.own_platform = self.amqp = None
         self.scratch = tempfile.mkdtemp(prefix='belltower-bench-')
 
@@ -96,6 +104,9 @@ class Lab:
             subprocess.run([ROOT + '/scripts/rabbitmq', 'stop', DIRECTORY + '/rabbitmq'])
             subprocess.run(['rm', '-rf', DIRECTORY + '/rabbitmq'])
         subprocess.run(['rm', '-rf', self.scratch])
+
+    def bin(self, name):
+        return BIN + '/' + name
 
     def count(self, n):
         return n // 10 if self.quick else n

@@ -14,7 +14,7 @@
 
 #define LOOK_US  500
 #define LIMIT_S  600.0
-#define SETTLE_S 1.0 /* page counters of events come four times a second */
+#define SETTLE_S 2.5 /* page counters of events come four times a second, checkpoints once */
 
 struct sight {
     double at, cpu;

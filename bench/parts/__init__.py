@@ -1,7 +1,12 @@
 """The parts of `make bench`, in the order in which they are run."""
-from parts import engine, worker
+from parts import checkpoint, engine, http, latency, store, tenant, worker
 
 PARTS = {
     'engine': engine.measure,
     'worker': worker.measure,
+    'latency': latency.measure,
+    'checkpoint': checkpoint.measure,
+    'store': store.measure,
+    'http': http.measure,
+    'tenant': tenant.measure,
 }
