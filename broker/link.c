@@ -1,7 +1,10 @@
 /* Reading and writing on a connection. */
 #include "broker/link_private.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define PUMP_BUDGET 256 /* messages per link_pump, so that nobody's loop starves */
 
@@ -313,6 +316,12 @@ int link_lock(struct link *l, const char *queue, struct err *err)
 }
 
 /* ---- publishing ---- */
+
+void link_cork(struct link *l, bool corked)
+{
+    int on = corked;
+    (void)setsockopt(link_fd(l), IPPROTO_TCP, TCP_CORK, &on, sizeof on); /* where it does nothing, nothing is lost */
+}
 
 #define HEADERS_MAX 16
 

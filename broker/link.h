@@ -93,6 +93,9 @@ int link_consume(struct link *l, const char *queue, enum link_from from, int64_t
 int link_ack(struct link *l, uint64_t tag, bool multiple, struct err *err) MUSTCHECK;
 /* Without waiting for its confirm; *tag is its number (from 1). */
 int link_publish(struct link *l, const struct link_publish *p, uint64_t *tag, struct err *err) MUSTCHECK;
+/* While corked, what is published leaves in full packets instead of one for each message: around a batch, both sides
+ * then wake up less often. Uncorking sends what is left at once. */
+void link_cork(struct link *l, bool corked);
 /* Messages in a queue, roughly (a stats tick late). Blocks up to LINK_CALL_MS. */
 int link_queue_depth(struct link *l, const char *queue, uint64_t *messages, struct err *err) MUSTCHECK;
 /* Declares an exclusive queue: a lock that lives as long as this connection. ERR_CONFLICT while another has it. The

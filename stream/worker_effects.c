@@ -195,17 +195,26 @@ static void do_ack(struct worker *w, const struct stream_effect *effect)
         worker_lost(w, &err);
 }
 
-static void do_send(struct worker *w)
+static int send_all(struct worker *w, struct err *err)
 {
     const struct outbox_message *m;
-    struct err err;
     int64_t now = clock_wall_ms();
-    while (w->pair.publisher && (m = stream_core_send(w->core))) {
-        if (pair_send(&w->pair, m, w->start.user, now, &err) < 0) {
-            worker_lost(w, &err);
-            return;
-        }
-    }
+    while ((m = stream_core_send(w->core)))
+        if (pair_send(&w->pair, m, w->start.user, now, err) < 0)
+            return -1;
+    return 0;
+}
+
+static void do_send(struct worker *w)
+{
+    struct err err;
+    if (!w->pair.publisher)
+        return;
+    link_cork(w->pair.publisher, true);
+    int status = send_all(w, &err);
+    link_cork(w->pair.publisher, false);
+    if (status < 0)
+        worker_lost(w, &err);
 }
 
 static void do_exit(struct worker *w, const struct stream_effect *effect)
