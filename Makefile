@@ -2,7 +2,7 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 
-.PHONY: all build demo test bench lint package install clean
+.PHONY: all build demo test bench bench-peers lint package install clean
 
 all: build
 
@@ -25,6 +25,12 @@ bench: ## ratios against baselines of the same run: a table, and build/bench.jso
 	@cmake -G Ninja -S . -B $(BUILD)/bench -DCMAKE_BUILD_TYPE=Release -DBELLTOWER_TESTS=OFF -DBELLTOWER_BENCH=ON >/dev/null
 	@ninja -C $(BUILD)/bench -j $(JOBS) --quiet
 	@BELLTOWER_BIN=$(abspath $(BUILD))/bench/bin bench/run --only "$(ONLY)" $(if $(RUNS),--runs $(RUNS)) --json $(BUILD)/bench.json
+
+bench-peers: ## Apache Flink doing the same work on the same events beside Belltower (needs Java 17 and Maven)
+	@scripts/install-packages build run bench
+	@cmake -G Ninja -S . -B $(BUILD)/bench -DCMAKE_BUILD_TYPE=Release -DBELLTOWER_TESTS=OFF -DBELLTOWER_BENCH=ON >/dev/null
+	@ninja -C $(BUILD)/bench -j $(JOBS) --quiet
+	@BELLTOWER_BIN=$(abspath $(BUILD))/bench/bin bench/peers/run --json $(BUILD)/bench-peers.json
 
 lint: ## formatter and clang-tidy
 	@scripts/install-packages build test

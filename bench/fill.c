@@ -45,6 +45,7 @@ static void wait_confirms(struct filling *f, uint64_t most)
 {
     struct err err;
     bool more = false;
+    link_cork(f->link, false);
     while (f->sent - f->confirmed > most) {
         struct pollfd p = {.fd = link_fd(f->link), .events = POLLIN};
         if (!more)
@@ -52,6 +53,7 @@ static void wait_confirms(struct filling *f, uint64_t most)
         if (link_pump(f->link, &more, &err) < 0)
             die(&err);
     }
+    link_cork(f->link, true);
 }
 
 static void publish_all(struct filling *f, const struct link_publish *like, const struct events *e)

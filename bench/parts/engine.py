@@ -1,7 +1,9 @@
 """The engine alone: one core, no broker (bench/engine.c)."""
 import json
 import os
+import re
 import resource
+import shutil
 import subprocess
 
 import table
@@ -27,10 +29,10 @@ def rates(triple):
     return [1e9 / ns for ns in sorted(triple, reverse=True)]
 
 
-def engine_rows(lab):
+def engine_rows(lab, only=None):
     events = lab.count(500000)
-    done = subprocess.run([BIN + '/bench-engine', '--events', str(events), '--runs', str(max(5, lab.runs))], check=True,
-                          stdout=subprocess.PIPE, text=True)
+    command = [BIN + '/bench-engine', '--events', str(events), '--runs', str(max(5, lab.runs))] + (['--only', only] if only else [])
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     rows = []
     for line in done.stdout.splitlines():
         case = json.loads(line)
@@ -38,6 +40,24 @@ def engine_rows(lab):
         ours, ratio = rates(case['ns_per_event']), case['ratio']
         rows.append(table.row(title, ours, 'events/s', [a / b for a, b in zip(ours, ratio)], case['baseline'], ratio, at_least=aim))
         rows[-1]['runs'] = case['runs']
+    return rows
+
+
+def instructions(function, case):
+    """Of that function and what it calls, per event: repeats on a noisy machine."""
+    events = 20000
+    done = subprocess.run(['valgrind', '--tool=callgrind', '--callgrind-out-file=/dev/null', '--toggle-collect=' + function,
+                           BIN + '/bench-engine', '--only', case, '--events', str(events), '--runs', '1'],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True)
+    return int(re.search(r'Collected : (\d+)', done.stderr).group(1)) / events
+
+
+def instruction_rows():
+    rows = []
+    for title, case, function in (('JSON, one object a message', 'json', 'baseline_simdjson'),
+                                  ('ndjson, 500 a message', 'ndjson of 500', 'baseline_simdjson_lines')):
+        rows.append(table.row('instructions an event: ' + title, [instructions('engine_message', case)], '', [instructions(function, case)],
+                              'simdjson on-demand'))
     return rows
 
 
@@ -65,4 +85,4 @@ def try_row(lab):
 
 
 def measure(lab):
-    return engine_rows(lab) + [try_row(lab)]
+    return engine_rows(lab) + [try_row(lab)] + (instruction_rows() if shutil.which('valgrind') else [])

@@ -45,7 +45,7 @@ class Load:
             answer = connection.getresponse()
             answer.read()
             self.took.append((time.monotonic() - due) * 1000)
-            if answer.status >= 400:
+            if answer.status != 200:
                 self.failed.append(answer.status)
         connection.close()
 

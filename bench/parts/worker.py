@@ -3,10 +3,10 @@ import table
 from lab import cpu_s
 
 
-def against_drain(lab, title, aim, events, per_message):
-    tenant = lab.tenant('per-%d' % per_message)
+def against_drain(lab, title, aim, events, per_message, window='5m'):
+    tenant = lab.tenant('per-%d-%s' % (per_message, window), window=window)
     tenant.fill(events, per_message=per_message)
-    ours, bare, cpu, broker = [], [], [], []
+    ours, bare, cpu, broker, results = [], [], [], [], 0
     for _ in range(lab.runs):
         drained = tenant.drain(events // per_message)
         bare.append(events / drained['seconds'])
@@ -15,12 +15,14 @@ def against_drain(lab, title, aim, events, per_message):
         broker.append(1e6 * (cpu_s(lab.broker_pid) - before) / events)
         ours.append(events / read['seconds'])
         cpu.append(1e6 * read['cpu_s'] / events)
+        results = read['results']
     lab.remove(tenant)
     return [table.row(title, ours, 'events/s', bare, 'bare loop', at_least=aim),
-            table.row(title + ': its processor time', cpu, 's per million', note='the broker: %s s per million' % table.figure(
-                table.spread(broker)))]
+            table.row(title + ': its processor time', cpu, 's per million', note='the broker: %s s per million, %d results published among them' % (
+                table.figure(table.spread(broker)), results))]
 
 
 def measure(lab):
     return (against_drain(lab, 'worker: single events', 0.95, lab.count(500000), 1) +
-            against_drain(lab, 'worker: 500 events a message', 0.7, lab.count(5000000), 500))
+            against_drain(lab, 'worker: 500 events a message', 0.7, lab.count(5000000), 500) +
+            against_drain(lab, 'worker: 500 events a message, windows of 2 h', 0.7, lab.count(5000000), 500, window='2h'))
