@@ -1,8 +1,13 @@
 /* Reading and writing on a connection. */
 #include "broker/link_private.h"
 
+<<<<<<< Updated upstream
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+=======
+#include "base/clock.h"
+
+>>>>>>> Stashed changes
 #include <string.h>
 #include <sys/socket.h>
 
@@ -239,15 +244,34 @@ static int pump_one(struct link *l, struct err *err)
     return -1;
 }
 
+void link_hold(struct link *l, bool held)
+{
+    l->held = held;
+}
+
+/* The client library sends them only when it reads. */
+static int beat(struct link *l, struct err *err)
+{
+    const amqp_frame_t frame = {.frame_type = AMQP_FRAME_HEARTBEAT};
+    int64_t now = clock_mono_ms();
+    if (now < l->heartbeat_at)
+        return 0;
+    l->heartbeat_at = now + LINK_HEARTBEAT_S * 1000 / 4;
+    int status = amqp_send_frame(l->connection, &frame);
+    return status == AMQP_STATUS_OK ? 0 : link_status_error(status, "send a heartbeat", err);
+}
+
 int link_pump(struct link *l, bool *more, struct err *err)
 {
     *more = false;
-    for (int i = 0; i < PUMP_BUDGET; i++) {
+    if (l->held)
+        return beat(l, err);
+    for (int i = 0; i < PUMP_BUDGET && !l->held; i++) {
         int r = pump_one(l, err);
         if (r != 0)
             return r < 0 ? -1 : 0;
     }
-    *more = true;
+    *more = !l->held;
     return 0;
 }
 

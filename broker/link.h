@@ -84,6 +84,9 @@ int link_fd(const struct link *l); /* readable = call link_pump */
  * the next message cannot be read by the client library, and could not the next time. On failure the link is lost.
  * After a budget of messages it returns 0 with *more = true: call again. */
 int link_pump(struct link *l, bool *more, struct err *err) MUSTCHECK;
+/* While it is held link_pump reads nothing, also when held from inside of a delivery, and only sends heartbeats: what
+ * arrives stays with the broker. */
+void link_hold(struct link *l, bool held);
 
 enum link_from { LINK_NOT_A_STREAM, LINK_FIRST, LINK_LAST_CHUNK, LINK_OFFSET, LINK_TIME, LINK_NEXT };
 /* value: the offset, or seconds for LINK_TIME. ERR_NOT_FOUND: no such queue, or not yet (a booting broker says so too:

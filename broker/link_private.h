@@ -16,6 +16,8 @@ struct link {
     amqp_connection_state_t connection;
     struct link_handler handler;
     uint64_t published; /* the tag of the last message */
+    bool held;
+    int64_t heartbeat_at; /* monotonic ms: while held, the next is due */
 };
 
 /* Turns a failed reply into *err; what: "open the channel". */

@@ -14,6 +14,7 @@ void pair_close(struct pair *p, struct runtime *r)
             runtime_forget(r, link_fd(*links[i]));
         link_close(links[i]);
     }
+    p->held = false;
 }
 
 static int open_one(struct runtime *r, const struct link_options *o, struct link **link, struct err *err)
@@ -53,6 +54,20 @@ int pair_pump(struct pair *p, bool *more, struct err *err)
     if (p->consumer && link_pump(p->consumer, &more_consumed, err) < 0)
         return -1;
     *more = more_consumed || more_published;
+    return 0;
+}
+
+int pair_hold(struct pair *p, struct runtime *r, bool held, struct err *err)
+{
+    if (!p->consumer)
+        return 0;
+    link_hold(p->consumer, held);
+    if (p->held == held)
+        return 0;
+    p->held = held;
+    if (!held)
+        return runtime_watch(r, link_fd(p->consumer), err);
+    runtime_forget(r, link_fd(p->consumer));
     return 0;
 }
 

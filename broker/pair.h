@@ -9,6 +9,7 @@
 
 struct pair {
     struct link *consumer, *publisher;
+    bool held; /* the consumer is not read */
 };
 
 /* Makes both and takes the lock (an exclusive queue named lock, so that whoever has it knows that the other's
@@ -18,6 +19,8 @@ int pair_open(struct pair *p, struct runtime *r, const struct settings *s, const
 void pair_close(struct pair *p, struct runtime *r);
 /* Handles what has arrived on both. *more: there is more to do at once. */
 int pair_pump(struct pair *p, bool *more, struct err *err) MUSTCHECK;
+/* Reads nothing more from the consumer until held is false again; see link_hold. */
+int pair_hold(struct pair *p, struct runtime *r, bool held, struct err *err) MUSTCHECK;
 /* Sends one message of an outbox, as user. */
 int pair_send(struct pair *p, const struct outbox_message *m, const char *user, int64_t wall_ms,
               struct err *err) MUSTCHECK;

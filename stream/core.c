@@ -27,7 +27,7 @@ static void free_held(struct stream_core *c)
 {
     for (size_t i = 0; i < c->held_count; i++)
         free(c->held[i].block);
-    c->held_count = 0;
+    c->held_count = c->held_bytes = 0;
 }
 
 void stream_core_free(struct stream_core **core)
@@ -293,6 +293,12 @@ bool core_holds(const struct stream_core *c)
            outbox_bytes(c->outbox) > OUTBOX_HOLD_BYTES;
 }
 
+/* What is held waits for something else than more of the log. */
+bool stream_core_full(const struct stream_core *c)
+{
+    return c->held_bytes > OUTBOX_HOLD_BYTES || outbox_bytes(c->outbox) > OUTBOX_HOLD_BYTES;
+}
+
 static char *copy_bytes(struct bytes *b, char *to)
 {
     if (!b->p)
@@ -312,6 +318,7 @@ static void hold(struct stream_core *c, const struct stream_event *e)
     h->message = e->delivery.message;
     h->tag = e->delivery.tag;
     struct engine_message *m = &h->message;
+    c->held_bytes += m->body.len;
     h->block = mem_alloc(m->body.len + m->message_id.len + m->type.len + m->user_id.len);
     copy_bytes(&m->user_id, copy_bytes(&m->type, copy_bytes(&m->message_id, copy_bytes(&m->body, h->block))));
 }
@@ -366,8 +373,10 @@ static void read_held(struct stream_core *c)
     size_t done = 0;
     if (!c->held_count)
         return;
-    while (done < c->held_count && !core_holds(c) && read_delivery(c, &c->held[done].message, c->held[done].tag))
+    while (done < c->held_count && !core_holds(c) && read_delivery(c, &c->held[done].message, c->held[done].tag)) {
+        c->held_bytes -= c->held[done].message.body.len;
         free(c->held[done++].block);
+    }
     memmove(c->held, c->held + done, (c->held_count - done) * sizeof *c->held);
     c->held_count -= done;
 }
@@ -431,7 +440,8 @@ int64_t core_quiet_now(const struct stream_core *c)
 
 bool core_at_end(const struct stream_core *c)
 {
-    return c->state == CORE_RUNNING && c->held_count == 0 && c->mono_ms - c->last_delivery >= SETTLE_MS;
+    return c->state == CORE_RUNNING && c->held_count == 0 && !stream_core_full(c) &&
+           c->mono_ms - c->last_delivery >= SETTLE_MS;
 }
 
 static void on_timer(struct stream_core *c)
@@ -532,6 +542,8 @@ void stream_core_step(struct stream_core *c, const struct stream_event *e)
 {
     c->mono_ms = e->mono_ms;
     c->wall_ms = e->wall_ms;
+    if (stream_core_full(c)) /* the log may go on behind what is taken */
+        c->last_delivery = c->mono_ms;
     if (c->state == CORE_EXITED || stale_answer(c, e))
         return;
     handle(c, e);

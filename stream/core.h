@@ -152,6 +152,8 @@ void stream_core_step(struct stream_core *c, const struct stream_event *e);
 bool stream_core_effect(struct stream_core *c, struct stream_effect *effect);
 /* Messages to send now: NULL when there is none or the limits on what is in flight are reached. */
 const struct outbox_message *stream_core_send(struct stream_core *c);
+/* So much waits to be published or read that nothing more should be taken from the broker for now. */
+bool stream_core_full(const struct stream_core *c);
 int64_t stream_core_wake(const struct stream_core *c); /* mono ms at which a TIMER event is wanted */
 
 struct stream_status {

@@ -85,7 +85,7 @@ struct stream_core {
     char words[PAGE_WORDS];
 
     struct held_delivery *held; /* while reading pauses */
-    size_t held_count, held_cap;
+    size_t held_count, held_cap, held_bytes;
     bool hold_unstored;
     bool restored; /* see STREAM_LOADED; until the replay has passed all that it found in the queues */
     struct number_set known_results, known_dead; /* found in their queues and not yet given again by the replay */

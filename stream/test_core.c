@@ -1,6 +1,7 @@
 /* The stream worker's logic, driven by hand: what it asks for, in which order, and what it does when things go wrong.
  */
 #include "stream/core_fixture.h"
+#include "stream/core_private.h"
 
 static void a_checkpoint_waits_for_its_confirms(void **state)
 {
@@ -304,6 +305,44 @@ static void a_blocked_broker_pauses_reading_and_loses_nothing(void **state)
     assert_int_equal(send_all(f), 1);
 }
 
+/* A message that is refused as too large goes on whole; one at a time. */
+static void large_messages_leave_the_next_with_the_broker(void **state)
+{
+    struct fixture *f = *state;
+    struct stream_status s;
+    size_t len = 9 * 1024 * 1024;
+    char *large = mem_alloc(len + 1);
+    memset(large, 'x', len);
+    large[len] = 0;
+    connect_reading(f, NULL, 0);
+    two_events(f);
+    assert_int_equal(send_all(f), 1);
+    assert_false(stream_core_full(f->core));
+    deliver(f, 2, large, 3);
+    assert_true(stream_core_full(f->core));
+    assert_int_equal(send_all(f), 1);
+    f->mono += 60000; /* nothing comes, but who knows what is there */
+    step(f, &(struct stream_event){.kind = STREAM_TIMER});
+    assert_false(core_at_end(f->core));
+    confirm(f, 2);
+    assert_false(stream_core_full(f->core));
+    assert_false(core_at_end(f->core));
+    stream_core_status(f->core, &s);
+    assert_int_equal(s.offset, 2);
+    deliver(f, 3, large, 4);
+    deliver(f, 4, large, 5); /* was on its way */
+    assert_true(stream_core_full(f->core));
+    assert_int_equal(send_all(f), 1);
+    confirm(f, 3);
+    stream_core_status(f->core, &s);
+    assert_int_equal(s.offset, 4);
+    assert_true(stream_core_full(f->core));
+    assert_int_equal(send_all(f), 1);
+    confirm(f, 4);
+    assert_false(stream_core_full(f->core));
+    free(large);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -325,6 +364,7 @@ int main(void)
         CASE(a_returned_message_is_told_as_such),
         CASE(drain_saves_and_leaves),
         CASE(a_blocked_broker_pauses_reading_and_loses_nothing),
+        CASE(large_messages_leave_the_next_with_the_broker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

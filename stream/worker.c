@@ -32,6 +32,15 @@ static void on_delivery(void *context, const struct link_message *m)
     worker_step(w, &e);
 }
 
+/* Whatever is full when a message was taken leaves the next with the broker. */
+static void on_delivered(void *context, const struct link_message *m)
+{
+    struct worker *w = context;
+    on_delivery(context, m);
+    if (w->pair.consumer && stream_core_full(w->core))
+        link_hold(w->pair.consumer, true);
+}
+
 static void on_confirm(void *context, uint64_t tag, bool multiple, bool ack)
 {
     struct stream_event e = {.kind = STREAM_CONFIRM};
@@ -77,7 +86,7 @@ static void on_blocked(void *context, bool blocked, const char *reason)
 struct link_handler worker_handler(struct worker *w)
 {
     return (struct link_handler){.context = w,
-                                 .delivery = on_delivery,
+                                 .delivery = on_delivered,
                                  .confirm = on_confirm,
                                  .returned = on_returned,
                                  .cancelled = on_cancelled,
@@ -90,7 +99,8 @@ static void turn(struct worker *w)
 {
     bool more = false;
     struct err err;
-    if (pair_pump(&w->pair, &more, &err) < 0)
+    if (pair_hold(&w->pair, &w->start.runtime, stream_core_full(w->core), &err) < 0 ||
+        pair_pump(&w->pair, &more, &err) < 0)
         worker_lost(w, &err);
     if (w->start.runtime.drain) {
         struct stream_event e = {.kind = STREAM_DRAIN};
@@ -112,6 +122,7 @@ static void turn(struct worker *w)
     w->unreadable = status.unreadable;
     if (worker_lag(w, &status, &err) < 0)
         worker_lost(w, &err);
+    more |= w->pair.held && !stream_core_full(w->core);
     int64_t wake = stream_core_wake(w->core), now = clock_mono_ms();
     runtime_wait(&w->start.runtime, more ? 0 : wake == INT64_MAX ? RUNTIME_TURN_MS : wake - now);
 }
