@@ -1,13 +1,10 @@
 /* Reading and writing on a connection. */
 #include "broker/link_private.h"
 
-<<<<<<< Updated upstream
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-=======
 #include "base/clock.h"
 
->>>>>>> Stashed changes
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 
