@@ -154,4 +154,20 @@ static inline void expect_at(struct fixture *f, const char *want, const char *fi
 }
 #define expect(f, want) expect_at(f, want, __FILE__, __LINE__)
 
+/* Goes on as after a restart; equal states give equal bytes. */
+static inline void fixture_reload(struct fixture *f)
+{
+    struct buf one = {0}, two = {0};
+    struct err err;
+    engine_snapshot(f->engine, &one);
+    engine_free(&f->engine);
+    if (engine_restore(one.data, one.len, &f->engine, &err) < 0)
+        fail_msg("%s", err.text);
+    engine_snapshot(f->engine, &two);
+    assert_int_equal(one.len, two.len);
+    assert_memory_equal(one.data, two.data, one.len);
+    buf_free(&one);
+    buf_free(&two);
+}
+
 #endif

@@ -16,21 +16,6 @@ static uint64_t devices(const struct fixture *f)
     return info.devices;
 }
 
-static void reload(struct fixture *f)
-{
-    struct buf one = {0}, two = {0};
-    struct err err;
-    engine_snapshot(f->engine, &one);
-    engine_free(&f->engine);
-    if (engine_restore(one.data, one.len, &f->engine, &err) < 0)
-        fail_msg("%s", err.text);
-    engine_snapshot(f->engine, &two);
-    assert_int_equal(one.len, two.len);
-    assert_memory_equal(one.data, two.data, one.len);
-    buf_free(&one);
-    buf_free(&two);
-}
-
 static void refuses_one_more_while_all_have_windows(void **state)
 {
     (void)state;
@@ -40,7 +25,7 @@ static void refuses_one_more_while_all_have_windows(void **state)
     assert_int_equal(devices(&f), 2);
     feed_end(&f);
     expect(&f, "trigger g #1\ns 0-10000 r0 {\"id\":1,\"n\":1} g\ntrigger g #2\ns 0-10000 r0 {\"id\":2,\"n\":2} g\n");
-    reload(&f);
+    fixture_reload(&f);
     feed(&f, "[{\"t\":3000,\"id\":3},{\"t\":4000,\"id\":4}]");
     expect(&f, "");
     assert_int_equal(devices(&f), 2);
@@ -59,7 +44,7 @@ static void forgets_the_one_longest_without_a_window(void **state)
         &f,
         "trigger g #1\ns 50000-60000 r0 {\"id\":1,\"n\":1} g\ntrigger g #2\ns 50000-60000 r0 {\"id\":2,\"n\":1} g\n");
     feed(&f, "{\"t\":100000,\"id\":1,\"v\":0}"); /* heard of, though nothing counts: now 2 is the longest */
-    reload(&f);
+    fixture_reload(&f);
     feed(&f, "{\"t\":1000,\"id\":9}");
     assert_int_equal(devices(&f), 3);
     feed(&f, "{\"t\":99999,\"id\":1}"); /* its time is known still */

@@ -118,21 +118,6 @@ static void rebase(struct fixture *f, const char *yaml, uint32_t version, uint64
     engine_rebase(f->engine, fixture_app(yaml), version, generation, from);
 }
 
-static void reload(struct fixture *f)
-{
-    struct buf one = {0}, two = {0};
-    struct err err;
-    engine_snapshot(f->engine, &one);
-    engine_free(&f->engine);
-    if (engine_restore(one.data, one.len, &f->engine, &err) < 0)
-        fail_msg("%s", err.text);
-    engine_snapshot(f->engine, &two);
-    assert_int_equal(one.len, two.len);
-    assert_memory_equal(one.data, two.data, one.len);
-    buf_free(&one);
-    buf_free(&two);
-}
-
 static void a_rewound_engine_gives_only_windows_from_there_on(void **state)
 {
     (void)state;
@@ -142,7 +127,7 @@ static void a_rewound_engine_gives_only_windows_from_there_on(void **state)
     feed(&f, "[{\"t\":1000,\"id\":1},{\"t\":2000,\"id\":1},{\"t\":12000,\"id\":1}]");
     expect(&f, "trigger g #1\na -10000-10000 r0 {\"id\":1,\"n\":2} g\n");
     rebase(&f, text, 3, 7, 10000);
-    reload(&f);
+    fixture_reload(&f);
     struct engine_info info;
     engine_info(f.engine, &info);
     assert_true(info.generation == 7 && info.version == 3 && info.from == 10000 && info.result_number == 0 &&
@@ -173,7 +158,7 @@ static void a_rewind_with_another_app_keeps_unchanged_streams(void **state)
                STREAM("a", "{ tumbling: 20s }", ""),
            2, 2, INT64_MIN);
     expect(&f, "");
-    reload(&f);
+    fixture_reload(&f);
     feed(&f, "[{\"t\":13000,\"id\":1},{\"t\":21000,\"id\":1}]");
     feed_end(&f); /* c and d have not seen all of 0-20000 */
     expect(&f, "a 0-20000 r0 {\"id\":1,\"n\":3}\n"
@@ -201,11 +186,11 @@ static void a_rewind_to_an_offset_learns_later_from_when_on(void **state)
     struct fixture f = fixture_new(text);
     feed(&f, "{\"t\":1000,\"id\":1}");
     rebase(&f, text, 2, 2, INT64_MAX);
-    reload(&f);
+    fixture_reload(&f);
     feed(&f, "{\"t\":12000,\"id\":1}");
     expect(&f, "");
     engine_give_from(f.engine, 10000);
-    reload(&f);
+    fixture_reload(&f);
     feed_end(&f);
     expect(&f, "a 10000-20000 r0 {\"id\":1,\"n\":1}\n");
     fixture_free(&f);
@@ -281,7 +266,7 @@ static void rewind_and_compare(uint32_t seed, const char *old, const char *updat
         if (i == at) {
             engine_info(rewound.engine, &info);
             rebase(&rewound, new, 9, 2, info.highest + 1);
-            reload(&rewound);
+            fixture_reload(&rewound);
             buf_clear(&rewound.out);
         }
         feed_random(&whole, &seeds[0], &times[0]);

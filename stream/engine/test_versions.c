@@ -25,21 +25,6 @@ static void feed_version(struct fixture *f, int version, const char *yaml)
 #define STREAM(name, where, window)                                                                                    \
     "  - { name: " name ", where: " where ", key: [id], window: " window ", select: { n: count() } }\n"
 
-static void reload(struct fixture *f)
-{
-    struct buf one = {0}, two = {0};
-    struct err err;
-    engine_snapshot(f->engine, &one);
-    engine_free(&f->engine);
-    if (engine_restore(one.data, one.len, &f->engine, &err) < 0)
-        fail_msg("%s", err.text);
-    engine_snapshot(f->engine, &two);
-    assert_int_equal(one.len, two.len);
-    assert_memory_equal(one.data, two.data, one.len);
-    buf_free(&one);
-    buf_free(&two);
-}
-
 static void unchanged_streams_go_on(void **state)
 {
     (void)state;
@@ -49,7 +34,7 @@ static void unchanged_streams_go_on(void **state)
     feed_version(&f, 1, "nonsense"); /* not above the present one */
     feed_version(
         &f, 2, EVENTS "streams:\n" STREAM("b", "v > 1", "{ tumbling: 10s }") STREAM("a", "v > 0", "{ tumbling: 10s }"));
-    reload(&f);
+    fixture_reload(&f);
     expect(&f, "");
     feed(&f, "{\"t\":2000,\"id\":2,\"v\":1}"); /* a key that b's window did not have */
     feed(&f, "{\"t\":10000,\"id\":1,\"v\":1}");
@@ -86,7 +71,7 @@ static void a_changed_stream_begins_where_its_old_windows_end(void **state)
     expect(&f, "a 20000-40000 r0 {\"id\":1,\"n\":3}\ndead late 4.0 {\"t\":45000,\"id\":1,\"v\":9}\n");
     engine_stream_info(f.engine, 0, &info);
     assert_int_equal(info.keys, 1);
-    reload(&f);
+    fixture_reload(&f);
     feed(&f, "[{\"t\":59000,\"id\":1,\"v\":1},{\"t\":60000,\"id\":1,\"v\":9}]");
     engine_stream_info(f.engine, 0, &info);
     assert_int_equal(info.closed, 3);
@@ -101,7 +86,7 @@ static void a_removed_stream_keeps_its_windows_and_opens_no_more(void **state)
     struct fixture f = fixture_new(EVENTS "streams:\n" STREAM("a", "v > 0", "{ tumbling: 10s, allowed_lateness: 5s }"));
     feed(&f, "{\"t\":1000,\"id\":1}");
     feed_version(&f, 2, EVENTS "streams:\n" STREAM("other", "v > 5", "{ tumbling: 10s }"));
-    reload(&f);
+    fixture_reload(&f);
     feed(&f, "{\"t\":2000,\"id\":1}");
     feed(&f, "{\"t\":12000,\"id\":1,\"v\":6}");
     expect(&f, "a 0-10000 r0 {\"id\":1,\"n\":2}\n");
@@ -127,7 +112,7 @@ static void a_stream_that_comes_back_opens_no_window_twice(void **state)
     expect(&f, "a 0-10000 r0 {\"id\":1,\"n\":1}\n");
     feed_version(&f, 2, EVENTS "streams:\n" B);
     feed_version(&f, 3, EVENTS "streams:\n" A);
-    reload(&f);
+    fixture_reload(&f);
     feed(&f, "[{\"t\":2000,\"id\":1},{\"t\":13000,\"id\":1},{\"t\":23000,\"id\":1}]");
     expect(&f, "a 10000-20000 r0 {\"id\":1,\"n\":2}\na 0-10000 r1 {\"id\":1,\"n\":2}\n");
     feed_end(&f);
@@ -179,11 +164,11 @@ static void triggers_of_older_versions_go_on_while_the_app_has_them(void **state
     struct fixture f = fixture_new(EVENTS STREAMS("0s") TRIGGERS("one", "n > 1"));
     feed(&f, "{\"t\":1,\"id\":1}");
     feed_version(&f, 2, EVENTS STREAMS("1s") TRIGGERS("two", "n > 0"));
-    reload(&f);
+    fixture_reload(&f);
     feed(&f, "{\"t\":2,\"id\":1}");
     feed(&f, "{\"t\":10000,\"id\":1}"); /* one is gone, both goes on */
     expect(&f, "trigger both #1\ns 0-10000 r0 {\"id\":1,\"n\":2,\"total\":2} both\n");
-    reload(&f);
+    fixture_reload(&f);
     feed(&f, "{\"t\":20000,\"id\":1}"); /* and cools down in the version after */
     expect(&f, "trigger two #2\ns 10000-20000 r0 {\"id\":1,\"n\":1,\"total\":1} two\n");
     fixture_free(&f);
@@ -202,7 +187,7 @@ static void seventeen_versions_in_one_window_are_too_many(void **state)
         buf_free(&yaml);
     }
     expect(&f, "a0 0-60000 r0 {\"id\":1,\"n\":17}\n");
-    reload(&f);
+    fixture_reload(&f);
     feed(&f, "{\"t\":70000,\"id\":1}");
     assert_int_equal(f.first_offset, 2 * 16); /* the last of them */
     assert_non_null(strstr(buf_cstr(&f.out), "a1 0-60000 r0 {\"id\":1,\"n\":16}\na2 "));
@@ -242,7 +227,7 @@ static void time_set_back_gives_later_windows_to_the_version_in_force(void **sta
     expect(&f, "a 0-10000 r0 {\"id\":1,\"n\":1}\n");
     feed_version(&f, 2, EVENTS "streams:\n" STREAM("a", "v > 5", "{ tumbling: 10s, allowed_lateness: 1h }"));
     feed_control(&f, CONTROL_TIME, USER_API, "{\"highest\":2000}");
-    reload(&f);
+    fixture_reload(&f);
     feed(&f, "{\"t\":11000,\"id\":1,\"v\":6}");
     feed_end(&f);
     expect(&f, "a 10000-20000 r0 {\"id\":1,\"n\":1}\n");
