@@ -142,8 +142,9 @@ def leave(number, frame):
 def main():
     args = parse()
     signal.signal(signal.SIGTERM, leave)
-    say('chaos: %s, seed %d: again with --store %s --seconds %d --tenants %d --seed %d', args.store, args.seed, args.store, args.seconds,
-        args.tenants, args.seed)
+    what = '--kills %d' % args.kills if args.kills else '--seconds %d' % args.seconds
+    say('chaos: seed %d; again with --store %s %s --tenants %d --seed %d%s', args.seed, args.store, what, args.tenants, args.seed,
+        ' --only ' + ','.join(args.only) if args.only else '')
     scene, recoveries, differences = Scene(args.seed, args.store, args.tenants, 65536 + 64 * args.seconds + 200 * args.kills), Recoveries(), []
     try:
         (kill_again_and_again if args.kills else disturb)(scene, args, recoveries)

@@ -95,13 +95,13 @@ class Faults:
         self.signal(pid, signal.SIGKILL)
         return since
 
-    def hold(self, pid):
+    def hold(self, pid, tenants, of_store=False):
         """SIGSTOP, mostly for less than the heartbeat's limit, sometimes for more: then it is replaced."""
         seconds = self.chance.choice([1, 2, 3, 5]) if self.chance.random() < self.scene.short else 18
         self.signal(pid, signal.SIGSTOP)
         last(seconds)
         self.signal(pid, signal.SIGCONT)
-        return Ended(time.monotonic(), self.scene.tenants, note='%d s' % seconds)
+        return Ended(time.monotonic(), tenants, of_store=of_store, note='%d s' % seconds)
 
     # ---- processes of ours ----
 
@@ -123,16 +123,18 @@ class Faults:
         return Ended(since, self.scene.tenants, another_worker=True)
 
     def stop_stream(self):
-        return self.hold(self.worker(self.tenant(), 'stream'))
+        tenant = self.tenant()
+        return self.hold(self.worker(tenant, 'stream'), [tenant])
 
     def stop_batch(self):
-        return self.hold(self.worker(self.tenant(), 'batch'))
+        tenant = self.tenant()
+        return self.hold(self.worker(tenant, 'batch'), [tenant], of_store=True)
 
     def stop_api(self):
-        return self.hold(self.scene.api_pid())
+        return self.hold(self.scene.api_pid(), self.scene.tenants, of_store=True)
 
     def stop_supervisor(self):
-        return self.hold(self.platform.process.pid)
+        return self.hold(self.platform.process.pid, self.scene.tenants)
 
     # ---- the broker ----
 
@@ -142,18 +144,21 @@ class Faults:
         self.scene.broker.start()
         return Ended(time.monotonic(), self.scene.tenants)
 
-    def connections(self, of=''):
-        return [c['name'] for c in management('GET', '/api/connections') or [] if of in c.get('user', '')]
+    def connections(self, of, at_least):
+        """Their names, once its statistics have come to know so many."""
+        names = [c['name'] for c in management('GET', '/api/connections') or [] if of in c.get('user', '')]
+        return names if len(names) >= at_least else None
 
-    def close_them(self, of=''):
-        names = wait_for(lambda: self.connections(of), 'the broker to count its connections')
+    def close_them(self, of, workers):
+        """All of that user's; each worker has two."""
+        names = wait_for(lambda: self.connections(of, 2 * workers), 'the broker to count its connections')
         for name in names:
             with contextlib.suppress(urllib.error.HTTPError):       # 500: it went by itself meanwhile
                 management('DELETE', '/api/connections/' + urllib.parse.quote(name, safe=''))
         return '%d connections' % len(names)
 
     def close_connections(self):
-        note = self.close_them()
+        note = self.close_them('', 2 * len(self.scene.tenants))
         return Ended(time.monotonic(), self.scene.tenants, note=note)
 
     def alarm(self, setting, bad, good):
@@ -204,7 +209,7 @@ class Faults:
             file.execute('BEGIN IMMEDIATE')
             last(self.chance.choice([1, 4, 8]))
             file.execute('ROLLBACK')
-        return Ended(time.monotonic(), self.scene.tenants, of_store=True, note='%s of %s' % (name, tenant))
+        return Ended(time.monotonic(), [tenant], of_store=True, note='%s of %s' % (name, tenant))
 
     def full_disk(self):
         ballast = self.platform.data + '/ballast'
@@ -237,9 +242,9 @@ class Faults:
         pid = self.worker(tenant, role)
         taken = {int(fd) for fd in os.listdir('/proc/%d/fd' % pid)}
         with self.limited(pid, resource.RLIMIT_NOFILE, min(set(range(len(taken) + 1)) - taken)):
-            self.close_them('belltower-worker-' + tenant)
+            self.close_them('belltower-worker-' + tenant, 2)
             last(self.chance.choice([1, 3, 6]))
-        return Ended(time.monotonic(), self.scene.tenants, of_store=True, note='%s of %s' % (role, tenant))
+        return Ended(time.monotonic(), [tenant], of_store=True, note='%s of %s' % (role, tenant))
 
     def no_memory(self):
         """It may take no more memory than it has; what it does with it, is not said here."""
@@ -248,9 +253,9 @@ class Faults:
         with open('/proc/%d/statm' % pid) as f:
             pages = int(f.read().split()[0])
         with self.limited(pid, resource.RLIMIT_AS, pages * resource.getpagesize()):
-            self.close_them('belltower-worker-' + tenant)
+            self.close_them('belltower-worker-' + tenant, 2)
             last(self.chance.choice([2, 4]))
-        return Ended(time.monotonic(), self.scene.tenants, of_store=True,
+        return Ended(time.monotonic(), [tenant], of_store=True,
                      note='%s of %s %s' % (role, tenant, 'lived' if alive(pid) else 'died'))
 
     # ---- what operators do ----

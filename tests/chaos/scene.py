@@ -1,5 +1,6 @@
 """The whole platform with a broker and a store of its own, and tenants under load."""
 import contextlib
+import http.client
 import os
 import re
 import shutil
@@ -17,35 +18,39 @@ RECOVERY_S = 60
 SETTLE_S = 180
 
 
-class Uploader(load.Worker):
-    """Uploads by REST, each repeated under its key until it is acknowledged."""
+class Caller(load.Worker):
+    """Uploads events and asks for runs by REST, each call repeated under its key until it is acknowledged."""
+    RUNS = 5                                    # one call in so many asks for a run
 
-    def __init__(self, platform, producers):
-        super().__init__('uploader')
+    def __init__(self, platform, seed, producers):
+        super().__init__('caller')
         self.platform, self.producers = platform, producers
-        self.acknowledged = {p.tenant: [] for p in producers}
-        self.number = 0
+        self.messages = load.Messages(seed, 'uploads')
+        self.uploads = {p.tenant: [] for p in producers}
+        self.runs = {p.tenant: [] for p in producers}
+        self.number, self.call = 0, None
 
     def work(self):
         while not self.stopping.is_set():
-            producer = self.producers[self.number % len(self.producers)]
-            body = load.Messages('uploads', producer.tenant).event_at(producer.confirmed)
-            if self.upload(producer.tenant, 'u%d' % self.number, body):
-                self.acknowledged[producer.tenant].append('u%d' % self.number)
-                self.number += 1
+            self.call = self.call or self.next_call()           # again means the same again
+            tenant, kept, path, kind, body = self.call
+            key = 'u%d' % self.number
+            if self.acknowledged('/v1/tenants/%s/%s' % (tenant, path), body, {'Content-Type': kind, 'Idempotency-Key': key}):
+                kept.append(key)
+                self.number, self.call = self.number + 1, None
             self.stopping.wait(0.7)
 
-    def upload(self, tenant, key, body):
-        self.body = getattr(self, 'body', None) or body     # again means the same again
-        path = '/v1/tenants/%s/events' % tenant
-        headers = {'Content-Type': 'application/x-ndjson', 'Idempotency-Key': key}
-        try:
-            done = self.platform.request('POST', path, self.body, headers=headers, timeout=20).status == 200
-        except OSError:
-            return False
-        if done:
-            self.body = None
-        return done
+    def next_call(self):
+        producer = self.producers[self.number % len(self.producers)]
+        tenant = producer.tenant
+        if self.number % self.RUNS == self.RUNS - 1:
+            return tenant, self.runs[tenant], 'jobs/%s/runs' % load.JOB['name'], 'application/json', '{"range": "2m"}'
+        return tenant, self.uploads[tenant], 'events', 'application/x-ndjson', self.messages.event_at(producer.confirmed)
+
+    def acknowledged(self, path, body, headers):
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return self.platform.request('POST', path, body, headers=headers, timeout=20).status in (200, 202)
+        return False
 
 
 class Scene:
@@ -81,8 +86,8 @@ class Scene:
         self.producers, self.watchers = [], {}
         for index, tenant in enumerate(self.tenants):
             self.begin_tenant(tenant, index)
-        self.uploader = Uploader(self.platform, self.producers)
-        self.begin_worker(self.uploader)
+        self.caller = Caller(self.platform, self.seed, self.producers)
+        self.begin_worker(self.caller)
 
     def server(self, script):
         port = next(p for p in iter(free_port, None) if p < 45000)      # scripts/rabbitmq adds 10000 and 20000 to it
@@ -133,7 +138,7 @@ class Scene:
         return int(re.findall(r'API started, pid (\d+)', self.platform.log())[-1])
 
     def post(self, path, body=None):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, http.client.HTTPException):
             return self.platform.request('POST', path, body, timeout=20).status
         return None
 
@@ -142,7 +147,7 @@ class Scene:
         text = load.app(tenant, self.tenants.index(tenant), version)
 
         def taken():
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, http.client.HTTPException):
                 answer = self.platform.request('PUT', '/v1/tenants/%s/app' % tenant, text, headers={'Content-Type': 'application/yaml'})
                 return answer.status in (200, 202)
             return False
@@ -170,14 +175,14 @@ class Scene:
         return [max(0.0, when[t] - ended.since) for t in ended.tenants]
 
     def is_stored_since(self, tenant, window):
-        with contextlib.suppress(OSError, AssertionError, ValueError):
+        with contextlib.suppress(OSError, http.client.HTTPException, AssertionError, ValueError):
             since = '&from=' + window.replace('Z', '.001Z') if window else ''
             path = '/v1/tenants/%s/results?limit=1%s' % (tenant, since)
             return bool(self.platform.get(path, timeout=10)['results'])
         return False
 
     def fail_if_late(self, limit, probes, stored):
-        for worker in [*self.producers, *self.watchers.values(), self.uploader]:
+        for worker in [*self.producers, *self.watchers.values(), self.caller]:
             if worker.failure:
                 raise worker.failure
         if time.monotonic() > limit:
@@ -197,20 +202,26 @@ class Scene:
 
     def finish(self):
         """Ends the load and the data; gives a judge of each tenant once all is there that must be."""
-        for worker in [self.uploader, *self.producers]:
+        for worker in [self.caller, *self.producers]:
             worker.stop()
         for tenant in self.tenants:
             if not load.has_all_streams(self.versions[tenant]):
                 self.update(tenant)             # REST lists the streams of the present app
         for tenant in self.tenants:
             wait_for(lambda t=tenant: self.post('/v1/tenants/%s/events/end' % t) == 200, 'the end of the data of ' + tenant)
-        judges = [Judge(self.platform, self.address, t, load.app(t, i, 1)) for i, t in enumerate(self.tenants)]
+        judges = [Judge(self.platform, self.address, t, load.app(t, i, 1), self.caller.runs[t]) for i, t in enumerate(self.tenants)]
         for judge, producer in zip(judges, self.producers):
             try:
                 judge.settle(SETTLE_S)
             except AssertionError as e:
                 judge.verdict.differ('%s\n%s', e, self.states())
-            judge.judge_log(producer.confirmed, producer.messages, self.uploader.acknowledged[producer.tenant])
+            judge.judge_log(producer.confirmed, producer.messages, self.caller.uploads[producer.tenant])
+            self.look_at_workers(judge.verdict)
         for watcher in self.watchers.values():
             watcher.stop()
         return judges
+
+    def look_at_workers(self, verdict):
+        for role, worker in self.platform.status(verdict.tenant)['workers'].items():
+            if worker['state'] != 'up':
+                verdict.differ('its %s worker is %s: %s', role, worker['state'], worker['words'])
