@@ -7,6 +7,7 @@
 #include "api/routes.h"
 
 #include "base/clock.h"
+#include "base/listen.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -250,31 +251,13 @@ static int on_message(const struct mg_connection *c, const char *message)
 /* Civetweb takes numbers only, and does not say why it cannot listen. */
 static int check_address(const char *listen_on, char out[80], struct err *err)
 {
-    char host[64];
-    const char *colon = strrchr(listen_on, ':');
-    struct sockaddr_in a = {.sin_family = AF_INET};
-    size_t len = colon ? (size_t)(colon - listen_on) : 0;
-    long port = colon ? strtol(colon + 1, NULL, 10) : -1;
-    snprintf(host, sizeof host, "%.*s", (int)len, listen_on);
-    const char *number = !*host || strcmp(host, "*") == 0 ? "0.0.0.0"
-                         : strcmp(host, "localhost") == 0 ? "127.0.0.1"
-                                                          : host;
-    if (port < 1 || port > 65535 || len >= sizeof host || inet_pton(AF_INET, number, &a.sin_addr) != 1)
-        return err_set(err, ERR_INVALID, "listen: \"%s\" is not of the form IPv4-ADDRESS:PORT", listen_on);
-    a.sin_port = htons((uint16_t)port);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, status = 0;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) < 0 || listen(fd, 1) < 0)
-        status =
-            errno == EADDRINUSE
-                ? err_set(
-                      err, ERR_CONFLICT,
-                      "cannot listen on %s: the address is in use by another program; stop it or give another --listen",
-                      listen_on)
-                : err_set_errno(err, "cannot listen on %s", listen_on);
-    close(fd);
-    snprintf(out, 80, "%s:%ld", number, port);
-    return status;
+    struct sockaddr_in a;
+    char host[INET_ADDRSTRLEN];
+    if (listen_parse(listen_on, &a, err) < 0 || listen_check(listen_on, err) < 0)
+        return -1;
+    inet_ntop(AF_INET, &a.sin_addr, host, sizeof host);
+    snprintf(out, 80, "%s:%d", host, ntohs(a.sin_port));
+    return 0;
 }
 
 int server_check(const struct api *api, struct err *err)
