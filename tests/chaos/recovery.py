@@ -17,7 +17,7 @@ class Recoveries:
         """Lines: fault, how often survived, median and p99 over tenants and times."""
         lines = ['%-18s %6s %9s %9s' % ('fault', 'times', 'median s', 'p99 s')]
         for fault, times in sorted(self.of.items()) + [('all', sum(self.of.values(), []))]:
-            each = sorted(s for seconds in times for s in (seconds if isinstance(seconds, list) else [seconds]))
+            each = sorted(s for seconds in times for s in seconds)
             count = len(times)
             lines.append('%-18s %6d %9.2f %9.2f' % (fault, count, rank(each, 0.5), rank(each, 0.99)))
         return lines
