@@ -196,6 +196,17 @@ static int read_header(struct csv *c, const char *line, size_t len, const struct
     return 0;
 }
 
+/* What would spoil every row is told at once. */
+static int check_kind(const char *line, size_t len, struct err *err)
+{
+    if (memchr(line, '\r', len))
+        return err_set(err, ERR_INVALID, "lines end with CR alone: LF or CR LF is expected");
+    if (memchr(line, ',', len))
+        return 0;
+    const char *other = memchr(line, ';', len) ? "semicolons" : memchr(line, '\t', len) ? "tabs" : NULL;
+    return other ? err_set(err, ERR_INVALID, "cells are separated by %s: commas are expected", other) : 0;
+}
+
 int csv_begin(const char *line, size_t len, const struct csv_type *types, size_t count, struct csv **csv,
               struct err *err)
 {
@@ -204,7 +215,8 @@ int csv_begin(const char *line, size_t len, const struct csv_type *types, size_t
         len -= 3;
     }
     struct csv *c = mem_zero(1, sizeof *c);
-    if (read_header(c, line, without_line_end(line, len), types, count, err) < 0) {
+    len = without_line_end(line, len);
+    if (check_kind(line, len, err) < 0 || read_header(c, line, len, types, count, err) < 0) {
         csv_free(&c);
         return err_prefix(err, "CSV header");
     }

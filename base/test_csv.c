@@ -94,6 +94,26 @@ static void refuses_bad_headers(void **state)
     assert_int_equal(csv_begin(many, sizeof many, NULL, 0, &csv, &err), -1);
 }
 
+static void tells_at_once_what_would_spoil_every_row(void **state)
+{
+    (void)state;
+    static const char *const headers[][2] = {{"station_id,name\r1,a\r2,b\r", "CR alone"},
+                                             {"station_id\r1", "CR alone"},
+                                             {"station_id;name", "semicolons"},
+                                             {"station_id\tname\r\n", "tabs"}};
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+        struct csv *csv = NULL;
+        struct err err;
+        assert_int_equal(csv_begin(headers[i][0], strlen(headers[i][0]), types, 2, &csv, &err), -1);
+        assert_int_equal(err.code, ERR_INVALID);
+        assert_non_null(strstr(err.text, headers[i][1]));
+        assert_non_null(strstr(err.text, "expected"));
+        assert_null(csv);
+    }
+    struct csv *one = begin("station_id\r\n"); /* a single column is a file, too */
+    csv_free(&one);
+}
+
 static void refuses_bad_rows_and_goes_on(void **state)
 {
     (void)state;
@@ -169,6 +189,7 @@ int main(void)
         cmocka_unit_test(reads_quotes),
         cmocka_unit_test(nests_paths),
         cmocka_unit_test(refuses_bad_headers),
+        cmocka_unit_test(tells_at_once_what_would_spoil_every_row),
         cmocka_unit_test(refuses_bad_rows_and_goes_on),
         cmocka_unit_test(names_the_cell_that_does_not_fit),
         cmocka_unit_test(writes_cells),

@@ -106,6 +106,8 @@ static void reconnect(struct batch_core *c, const struct err *err)
     ingest_reset(c);
     outbox_unsend(c->outbox);
     runs_lost_connection(c);
+    if (c->connected && c->mono_ms - c->connected_at >= STEADY_MS)
+        c->retry_ms = RETRY_FIRST_MS;
     c->blocked = c->connected = false;
     c->status.reconnects++;
     batch_say(c, err->text);
@@ -169,8 +171,7 @@ static void on_connected(struct batch_core *c, const struct batch_event *e)
     }
     c->state = CORE_RUNNING;
     c->connected = c->list_needed = true;
-    c->list_at = c->result_at = c->mono_ms;
-    c->retry_ms = RETRY_FIRST_MS;
+    c->list_at = c->result_at = c->connected_at = c->mono_ms;
     batch_say(c, "");
 }
 

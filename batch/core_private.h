@@ -12,8 +12,9 @@
 
 #define RETRY_FIRST_MS    200
 #define RETRY_MAX_MS      30000
-#define STORE_ROWS        500 /* a batch is stored when it has so many rows */
-#define STORE_AFTER_MS    100 /* ... or its first row waits for so long */
+#define STEADY_MS         1000 /* a connection that lasted so long was one: the next is tried at once */
+#define STORE_ROWS        500  /* a batch is stored when it has so many rows */
+#define STORE_AFTER_MS    100  /* ... or its first row waits for so long */
 #define STORE_RETRY_MS    1000
 #define PREPARE_EVERY_MS  500 /* a run that waits for completeness is looked at so often */
 #define EXPIRE_EVERY_MS   60000
@@ -84,7 +85,7 @@ struct batch_core {
     struct outbox *outbox;
     struct source source;             /* as stored */
     int64_t read_offset, read_number; /* of the newest message kept */
-    int64_t retry_at, retry_ms;
+    int64_t retry_at, retry_ms, connected_at;
     bool blocked, connected;
     char words[PAGE_WORDS];
 

@@ -125,6 +125,8 @@ void core_reconnect(struct stream_core *c, const struct err *err)
     outbox_unsend(c->outbox);
     c->unacked = 0;
     c->blocked = c->tick_pending = false;
+    if (c->status.connected && c->mono_ms - c->connected_at >= STEADY_MS)
+        c->retry_ms = RETRY_FIRST_MS;
     c->status.connected = false;
     c->status.reconnects++;
     core_say(c, err->text);
@@ -263,7 +265,7 @@ static void attach(struct stream_core *c)
     c->last_delivery = c->mono_ms;
     c->next_checkpoint = c->mono_ms + c->options.checkpoint_interval_ms;
     c->status.connected = true;
-    c->retry_ms = RETRY_FIRST_MS;
+    c->connected_at = c->mono_ms;
     core_say(c, "");
     core_effect(c, STREAM_SEND);
 }

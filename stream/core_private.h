@@ -13,6 +13,7 @@
 
 #define RETRY_FIRST_MS  200
 #define RETRY_MAX_MS    30000
+#define STEADY_MS       1000  /* a connection that lasted so long was one: the next is tried at once */
 #define ATTACH_LIMIT_MS 30000 /* nothing at the checkpoint's offset for so long: it is beyond the log's tail */
 #define TAIL_MARGIN_MS                                                                                                 \
     60000 /* the tail is read from the checkpoint's wall time less this: clocks of broker and worker differ */
@@ -74,7 +75,7 @@ struct stream_core {
     int64_t tail_base_ms;  /* wall: what is in the queues and not yet given again by a replay is younger */
     int64_t tail_since_ms; /* wall: from where the tails are read */
 
-    int64_t retry_at, retry_ms;
+    int64_t retry_at, retry_ms, connected_at;
     int64_t attach_by;
     int64_t last_delivery;    /* mono: of any delivery, or of attaching */
     int64_t unreadable_after; /* the offset behind which a message could not be read */

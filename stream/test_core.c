@@ -305,6 +305,32 @@ static void a_blocked_broker_pauses_reading_and_loses_nothing(void **state)
     assert_int_equal(send_all(f), 1);
 }
 
+static int64_t lose(struct fixture *f)
+{
+    struct err err;
+    struct stream_event lost = {.kind = STREAM_LOST, .err = &err};
+    err_set(&err, ERR_NOT_FOUND, "no such queue");
+    step(f, &lost);
+    assert_true(take(f, STREAM_DISCONNECT));
+    return stream_core_wake(f->core) - f->mono;
+}
+
+static void a_queue_that_is_missing_is_asked_for_ever_more_rarely(void **state)
+{
+    struct fixture *f = *state;
+    int64_t before = 0;
+    connect_reading(f, NULL, 0);
+    for (int i = 0; i < 6; i++) { /* each time it connects, and only then finds that it cannot read */
+        int64_t wait = lose(f);
+        assert_true(wait > before);
+        before = wait;
+        advance(f, wait);
+        connect_reading(f, NULL, 0);
+    }
+    f->mono += 60000; /* now it lasts */
+    assert_true(lose(f) <= 200);
+}
+
 /* A message that is refused as too large goes on whole; one at a time. */
 static void large_messages_leave_the_next_with_the_broker(void **state)
 {
@@ -364,6 +390,7 @@ int main(void)
         CASE(a_returned_message_is_told_as_such),
         CASE(drain_saves_and_leaves),
         CASE(a_blocked_broker_pauses_reading_and_loses_nothing),
+        CASE(a_queue_that_is_missing_is_asked_for_ever_more_rarely),
         CASE(large_messages_leave_the_next_with_the_broker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -391,6 +391,9 @@ class Uploads(ApiTest):
         self.assertIn('station', errors[1]['detail'])
         for text in ('', 'a,a\n1,2\n', 'a,,b\n', '"a\n'):
             self.problem(self.platform.upload('acme', text, 'text/csv'), 400)
+        for text, word in (('t;station\n2026-01-01T00:00:01Z;1\n', 'commas are expected'), ('t,station\r2026-01-01T00:00:01Z,1\r', 'LF or CR LF is expected')):
+            body = self.problem(self.platform.upload('acme', text, 'text/csv'), 400, word)
+            self.assertEqual((body['accepted'], body['rejected']), (0, 0))
 
     def test_a_time_of_year_99999(self):
         name = self.tenant()
