@@ -5,7 +5,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#define SMALLEST_PAGE 512                 /* of any SQLite file */
 #define LARGEST_VALUE (512 * 1024 * 1024) /* a report; the rest is far smaller */
 
 static int open_file(struct connection *c, struct err *err)
@@ -53,6 +55,19 @@ static int check_identity(const struct connection *c, const struct identity *id,
                        "%s: was written by a newer Belltower (schema version %lld; this one knows %d)", c->path,
                        (long long)id->version, c->schema->version);
     return 0;
+}
+
+/* SQLite takes what is shorter than its own head for a new file. */
+static int check_cut(const struct connection *c, const struct identity *id, struct err *err)
+{
+    struct stat st;
+    if (!is_new(id) || stat(c->path, &st) < 0 || st.st_size == 0 || st.st_size >= SMALLEST_PAGE)
+        return 0;
+    return err_set(
+        err, ERR_DAMAGED,
+        "%s: is damaged (only %lld bytes of it are left): stop Belltower, set the file aside and restore from "
+        "a backup; see docs/operations.md",
+        c->path, (long long)st.st_size);
 }
 
 static int set_wal(struct connection *c, struct err *err)
@@ -113,7 +128,7 @@ static int set_up(struct connection *c, bool *missing, struct err *err)
         return -1;
     if (read_identity(c, &id, err) < 0)
         return -1;
-    if (check_identity(c, &id, err) < 0)
+    if (check_identity(c, &id, err) < 0 || check_cut(c, &id, err) < 0)
         return -1;
     *missing = false;
     return c->writes ? set_up_writer(c, &id, err) : set_up_reader(c, &id, missing, err);
