@@ -1,5 +1,5 @@
 """The parts of `make bench`, in the order in which they are run."""
-from parts import checkpoint, engine, http, latency, store, tenant, worker
+from parts import checkpoint, engine, growth, http, latency, store, tenant, worker
 
 PARTS = {
     'engine': engine.measure,
@@ -9,4 +9,5 @@ PARTS = {
     'store': store.measure,
     'http': http.measure,
     'tenant': tenant.measure,
+    'growth': growth.measure,
 }
