@@ -394,6 +394,8 @@ static void fill_missing(const struct layout *n, const struct app *app, struct v
 
 bool layouts_read(struct layouts *l, const struct app *app, struct json *j, struct value *slots, int64_t *time)
 {
+    if (!j->at)
+        return false;
     for (uint32_t i = 0; i < l->count; i++) {
         uint32_t which = (l->last + i) % l->count;
         struct layout *n = &l->at[which];
