@@ -32,8 +32,10 @@ static void check_plan(const char *old, const char *new, const char *want)
     struct app *from = load_good(base);
     replace(&text, old, new);
     struct app *to = load(text.data, &diags);
-    if (!to)
+    if (!to) {
         fail_msg("\"%s\" does not load: %s", new, diags.list[0].message);
+        return; /* fail_msg has not come back */
+    }
     app_plan(from, to, &plan);
     describe(&got, &plan.streams);
     describe(&got, &plan.triggers);
