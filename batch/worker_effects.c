@@ -204,7 +204,7 @@ static void read_info(const struct checkpoint_head *head, const char *stream, st
 {
     const char *streams, *one;
     size_t len, one_len, info_len = head->info ? strlen(head->info) : 0;
-    json_get_int(head->info, info_len, "result_number", &e->prepared.result_number);
+    checkpoint_info_int(head, "result_number", &e->prepared.result_number);
     if (json_find(head->info, info_len, "streams", &streams, &len) == JSON_OBJECT &&
         json_find(streams, len, stream, &one, &one_len) == JSON_OBJECT)
         json_get_int(one, one_len, "complete_to", &e->prepared.complete_to);
@@ -244,8 +244,8 @@ static int list(struct worker *w, struct batch_event *e, struct err *err)
         return -1;
     if (checkpoint_head(w->store, &head, err) < 0)
         return err->code == ERR_NOT_FOUND ? 0 : -1;
-    if (head.generation == w->start.generation && head.info)
-        json_get_int(head.info, strlen(head.info), "result_number", &e->loaded.given);
+    if (head.generation == w->start.generation)
+        checkpoint_info_int(&head, "result_number", &e->loaded.given);
     checkpoint_head_free(&head);
     return 0;
 }

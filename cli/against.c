@@ -4,7 +4,6 @@
 #include "cli/recomputed.h"
 #include "cli/row_stream.h"
 
-#include "base/json.h"
 #include "base/time_format.h"
 #include "stream/replay.h"
 
@@ -69,8 +68,8 @@ static int try_log(struct trial *t, const struct app *app, struct err *err)
 {
     struct recomputed *recomputed;
     int64_t highest = INT64_MIN, from = INT64_MIN;
-    json_get_int(t->replay.head.info, strlen(t->replay.head.info), "highest", &highest);
-    json_get_int(t->replay.head.info, strlen(t->replay.head.info), "result_number", &t->head_number);
+    checkpoint_info_int(&t->replay.head, "highest", &highest);
+    checkpoint_info_int(&t->replay.head, "result_number", &t->head_number);
     if (highest > INT64_MIN + t->o->range && t->o->range)
         from = highest - t->o->range;
     if (replay_begin_changed(&t->replay, app->text, app->text_len, from, err) < 0 ||

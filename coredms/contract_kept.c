@@ -36,9 +36,8 @@ static void assert_kept(struct test *t, struct coredms *db, const char *wanted)
     for (size_t i = 0; i < count; i++) {
         OK(checkpoint_load(db, &heads[i], &state, &t->err));
         buf_printf(&all, "%d.%d=%s ", (int)heads[i].generation, (int)heads[i].offset, buf_cstr(&state));
-        checkpoint_head_free(&heads[i]);
     }
-    free(heads);
+    checkpoint_heads_free(heads, count);
     assert_string_equal(buf_cstr(&all), wanted);
     buf_free(&all);
     buf_free(&state);
@@ -69,9 +68,7 @@ static void test_kept_checkpoints_outlive_saves(void **state)
     assert_int_equal(heads[1].message_hash, 3);
     assert_int_equal(heads[1].saved_ms, 3000);
     assert_string_equal(heads[1].info, "{\"watermark\":7}");
-    for (size_t i = 0; i < count; i++)
-        checkpoint_head_free(&heads[i]);
-    free(heads);
+    checkpoint_heads_free(heads, count);
     checkpoint_head_free(&raised);
     coredms_close(&reader);
 }

@@ -125,6 +125,9 @@ struct checkpoint_head {
                    free() */
 };
 void checkpoint_head_free(struct checkpoint_head *head);
+void checkpoint_heads_free(struct checkpoint_head *heads, size_t count); /* each, and the array */
+/* A number of its info; *value is left if there is none. */
+void checkpoint_info_int(const struct checkpoint_head *head, const char *name, int64_t *value);
 
 /* Raises the epoch of (tenant), then reads the head: after this no writer of a lower epoch can save. Creates it at the
  * first time (number 0, chunk_count 0, offset -1, info "{}"). A head of a lower generation is set back to that state

@@ -1,22 +1,27 @@
 #include "coredms/kept.h"
 
-#include "base/json.h"
 #include "base/time_format.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 uint64_t kept_log_generation(const struct tenant_row *t)
 {
     return t->rewind.generation == t->generation && t->generation ? t->rewind.log_generation : t->generation;
 }
 
+const struct checkpoint_head *kept_find(const struct checkpoint_head *kept, size_t count, const struct rewind_row *r)
+{
+    for (size_t i = 0; i < count; i++)
+        if (kept[i].state_epoch == r->base_epoch && kept[i].number == r->base_number)
+            return &kept[i];
+    return NULL;
+}
+
 /* The highest event time that a kept checkpoint has seen; INT64_MIN = none, INT64_MAX = not said. */
 static int64_t highest_of(const struct checkpoint_head *h)
 {
     int64_t highest = INT64_MAX;
-    if (h->info)
-        json_get_int(h->info, strlen(h->info), "highest", &highest);
+    checkpoint_info_int(h, "highest", &highest);
     return highest;
 }
 

@@ -4,6 +4,9 @@
 
 #include "coredms/coredms.h"
 
+/* The base of a rewind; NULL: it is no longer kept, or it is the beginning of the log. */
+const struct checkpoint_head *kept_find(const struct checkpoint_head *kept, size_t count, const struct rewind_row *r);
+
 struct log_point { /* to_ms, or to_offset if that is >= 0 */
     int64_t to_ms, to_offset;
 };

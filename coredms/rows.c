@@ -24,6 +24,19 @@ void checkpoint_head_free(struct checkpoint_head *head)
     *head = (struct checkpoint_head){0};
 }
 
+void checkpoint_heads_free(struct checkpoint_head *heads, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        checkpoint_head_free(&heads[i]);
+    free(heads);
+}
+
+void checkpoint_info_int(const struct checkpoint_head *head, const char *name, int64_t *value)
+{
+    if (head->info)
+        (void)json_get_int(head->info, strlen(head->info), name, value);
+}
+
 void run_row_free(struct run_row *row)
 {
     free(row->tenant);

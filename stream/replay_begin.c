@@ -33,9 +33,7 @@ void replay_close(struct replay *r)
 {
     engine_free(&r->engine);
     left_out_free(&r->left_out);
-    for (size_t i = 0; i < r->kept_count; i++)
-        checkpoint_head_free(&r->kept[i]);
-    free(r->kept);
+    checkpoint_heads_free(r->kept, r->kept_count);
     r->kept = NULL;
     r->kept_count = 0;
     checkpoint_head_free(&r->head);
@@ -65,14 +63,6 @@ static int begin_at(struct replay *r, const struct checkpoint_head *base, struct
     return 0;
 }
 
-static const struct checkpoint_head *rewind_base(const struct replay *r)
-{
-    for (size_t i = 0; i < r->kept_count; i++)
-        if (r->kept[i].state_epoch == r->row.rewind.base_epoch && r->kept[i].number == r->row.rewind.base_number)
-            return &r->kept[i];
-    return NULL;
-}
-
 /* The generation's own beginning: an empty log, or the base of its rewind. */
 static int begin_generation(struct replay *r, struct err *err)
 {
@@ -85,7 +75,7 @@ static int begin_generation(struct replay *r, struct err *err)
     if (registry_get_app(r->store, r->tenant, rewound ? w->version : 1, &app, &len, &version, err) < 0)
         return -1;
     b.app_text = (struct bytes){app, len};
-    int status = begin_at(r, rewound ? rewind_base(r) : NULL, &b, err);
+    int status = begin_at(r, rewound ? kept_find(r->kept, r->kept_count, &r->row.rewind) : NULL, &b, err);
     free(app);
     return status;
 }
@@ -95,7 +85,7 @@ static int64_t generation_began(const struct replay *r)
 {
     if (r->row.rewind.generation != r->row.generation || !r->row.rewind.base_epoch)
         return r->row.created_ms;
-    const struct checkpoint_head *base = rewind_base(r);
+    const struct checkpoint_head *base = kept_find(r->kept, r->kept_count, &r->row.rewind);
     return base ? base->saved_ms : INT64_MIN;
 }
 

@@ -24,9 +24,7 @@ static void loading_free(struct loading *l)
 {
     checkpoint_head_free(&l->head);
     tenant_row_free(&l->tenant);
-    for (size_t i = 0; i < l->kept_count; i++)
-        checkpoint_head_free(&l->kept[i]);
-    free(l->kept);
+    checkpoint_heads_free(l->kept, l->kept_count);
     free(l->skips);
     buf_free(&l->state);
     free(l->app);
@@ -86,14 +84,6 @@ static int load_chunks(struct worker *w, struct loading *l, const struct checkpo
     return 0;
 }
 
-static const struct checkpoint_head *find_base(const struct loading *l)
-{
-    for (size_t i = 0; i < l->kept_count; i++)
-        if (l->kept[i].state_epoch == l->tenant.rewind.base_epoch && l->kept[i].number == l->tenant.rewind.base_number)
-            return &l->kept[i];
-    return NULL;
-}
-
 /* What a rewind publishes is looked for from when it was asked for, however often it is begun. */
 static int load_base(struct worker *w, struct loading *l, struct stream_event *e, struct err *err)
 {
@@ -104,7 +94,7 @@ static int load_base(struct worker *w, struct loading *l, struct stream_event *e
         return -1;
     if (!r->base_epoch)
         return 0;
-    const struct checkpoint_head *base = find_base(l);
+    const struct checkpoint_head *base = kept_find(l->kept, l->kept_count, r);
     if (!base)
         return err_set(err, ERR_NOT_FOUND, "the checkpoint from which the rewind begins is no longer kept");
     e->loaded.head = head_of(base);

@@ -229,7 +229,7 @@ static int close_checkpoint(struct backup_load *l, struct err *err)
             raise_for(l, l->head.generation, err) < 0 || save(l, err) < 0 || (l->kept && keep(l, err) < 0) ? -1 : 0;
     if (!l->kept) {
         l->head_generation = l->head.generation;
-        json_get_int(l->head.info, strlen(l->head.info), "result_number", &l->result_number);
+        checkpoint_info_int(&l->head, "result_number", &l->result_number);
     }
     checkpoint_head_free(&l->head);
     return status;

@@ -122,12 +122,9 @@ static int put_kept(struct backup_out *o, struct coredms *db, struct err *err)
     int status = checkpoint_kept(db, &heads, &count, err);
     if (status < 0)
         return -1;
-    for (size_t i = 0; i < count; i++) {
-        if (status == 0)
-            status = put_kept_one(o, db, &heads[i], err);
-        checkpoint_head_free(&heads[i]);
-    }
-    free(heads);
+    for (size_t i = 0; i < count && status == 0; i++)
+        status = put_kept_one(o, db, &heads[i], err);
+    checkpoint_heads_free(heads, count);
     return status;
 }
 

@@ -46,11 +46,11 @@ static bool caught_up(const struct tenant_row *t, const struct checkpoint_head *
 {
     bool catching_up = true;
     int64_t number = INT64_MAX;
-    size_t len = head->info ? strlen(head->info) : 0;
     if (head->generation != t->generation || source->generation != t->generation)
         return false;
-    json_get_bool(head->info, len, "catching_up", &catching_up);
-    json_get_int(head->info, len, "result_number", &number);
+    if (head->info)
+        json_get_bool(head->info, strlen(head->info), "catching_up", &catching_up);
+    checkpoint_info_int(head, "result_number", &number);
     return !catching_up && source->number >= number;
 }
 
@@ -103,9 +103,7 @@ static int choose_base(struct request *r, struct coredms *db, int64_t life, cons
         row->base_number = base->number;
         *base_offset = base->offset;
     }
-    for (size_t i = 0; i < count; i++)
-        checkpoint_head_free(&kept[i]);
-    free(kept);
+    checkpoint_heads_free(kept, count);
     return status;
 }
 

@@ -93,9 +93,7 @@ int mongodb_checkpoint_kept(struct coredms *db, struct checkpoint_head **heads, 
     bson_t *opts = BCON_NEW("sort", "{", "generation", BCON_INT32(1), "offset", BCON_INT32(1), "state_epoch",
                             BCON_INT32(1), "number", BCON_INT32(1), "}");
     if (mongo_find(s, IN_KEPT, BCON_NEW("tenant", BCON_UTF8(s->base.tenant)), opts, add_head, &h, err) < 0) {
-        for (size_t i = 0; i < h.count; i++)
-            checkpoint_head_free(&h.list[i]);
-        free(h.list);
+        checkpoint_heads_free(h.list, h.count);
         return -1;
     }
     *heads = h.list;

@@ -241,9 +241,7 @@ int sqlite_checkpoint_kept(struct coredms *db, struct checkpoint_head **heads, s
         read_head(stmt, &list[n++]);
     }
     if (more < 0) {
-        for (size_t i = 0; i < n; i++)
-            checkpoint_head_free(&list[i]);
-        free(list);
+        checkpoint_heads_free(list, n);
         return -1;
     }
     *heads = list;
