@@ -25,8 +25,9 @@ void worker_store_blocking(struct worker *w, const char *what)
     worker_blocking(&w->start, what, w->store ? coredms_block_ms(w->store) : STORE_OPEN_MS);
 }
 
-static int save_state(struct worker *w, const struct stream_effect *effect, struct err *err)
+static int call_save(struct worker *w, const struct stream_effect *effect, struct stream_event *e, struct err *err)
 {
+    (void)e;
     bool refresh = !effect->save.state.p;
     int64_t now = clock_wall_ms();
     char *info = mem_strndup(effect->save.info.p, effect->save.info.len);
@@ -42,9 +43,7 @@ static int save_state(struct worker *w, const struct stream_effect *effect, stru
                                    .saved_ms = effect->save.head.saved_ms,
                                    .lease_ms = now + STREAM_LEASE_MS,
                                    .info = info};
-    int status = worker_open_store(w, err);
-    if (status == 0)
-        status = checkpoint_save(w->store, &head, effect->save.state.p, len, err);
+    int status = checkpoint_save(w->store, &head, effect->save.state.p, len, err);
     /* After an unknown outcome the number may be taken: chunks are named (epoch, number) and never reused. */
     if (!refresh)
         w->checkpoint_number++;
@@ -52,91 +51,69 @@ static int save_state(struct worker *w, const struct stream_effect *effect, stru
     return status;
 }
 
-static void do_save(struct worker *w, const struct stream_effect *effect)
+/* Carries out one call of the store as an answer of the kind given; the call may fill in more of *e. failed: how a
+ * failure begins in the log; NULL = it is asked again soon, and not logged. */
+typedef int store_call(struct worker *w, const struct stream_effect *effect, struct stream_event *e, struct err *err);
+
+static void answer(struct worker *w, const struct stream_effect *effect, enum stream_event_kind kind, const char *what,
+                   const char *failed, store_call *call)
 {
     struct err err;
-    struct stream_event e = {.kind = STREAM_SAVED, .op = effect->op};
-    worker_store_blocking(w, "saving a checkpoint");
-    if (save_state(w, effect, &err) < 0) {
-        log_warn("cannot save the checkpoint: %s", err.text);
+    struct stream_event e = {.kind = kind, .op = effect->op};
+    worker_store_blocking(w, what);
+    if (worker_open_store(w, &err) < 0 || call(w, effect, &e, &err) < 0) {
+        if (failed)
+            log_warn("%s%s", failed, err.text);
         e.err = &err;
     }
     worker_store_blocking(w, NULL);
     worker_step(w, &e);
 }
 
-static void do_keep(struct worker *w, const struct stream_effect *effect)
+static int call_keep(struct worker *w, const struct stream_effect *effect, struct stream_event *e, struct err *err)
 {
-    struct err err;
-    struct stream_event e = {.kind = STREAM_KEPT, .op = effect->op};
-    worker_store_blocking(w, "keeping a checkpoint");
-    if (worker_open_store(w, &err) < 0 ||
-        checkpoint_keep(w->store, effect->save.epoch, w->start.generation, &err) < 0 ||
-        checkpoint_forget(w->store, effect->forget_before_ms, &err) < 0) {
-        log_warn("cannot keep a checkpoint: %s", err.text);
-        e.err = &err;
-    }
-    worker_store_blocking(w, NULL);
-    worker_step(w, &e);
+    (void)e;
+    if (checkpoint_keep(w->store, effect->save.epoch, w->start.generation, err) < 0)
+        return -1;
+    return checkpoint_forget(w->store, effect->forget_before_ms, err);
 }
 
-static int check_epoch(struct worker *w, uint64_t epoch, struct err *err)
+static int call_check(struct worker *w, const struct stream_effect *effect, struct stream_event *e, struct err *err)
 {
     struct checkpoint_head head;
-    if (worker_open_store(w, err) < 0 || checkpoint_head(w->store, &head, err) < 0)
+    (void)e;
+    if (checkpoint_head(w->store, &head, err) < 0)
         return -1;
-    bool ours = head.epoch == epoch && head.generation == w->start.generation;
+    bool ours = head.epoch == effect->save.epoch && head.generation == w->start.generation;
     if (!ours)
         err_set(err, ERR_FENCED,
                 "another stream worker has the tenant: epoch %llu of generation %llu, this one has %llu",
-                (unsigned long long)head.epoch, (unsigned long long)head.generation, (unsigned long long)epoch);
+                (unsigned long long)head.epoch, (unsigned long long)head.generation,
+                (unsigned long long)effect->save.epoch);
     checkpoint_head_free(&head);
     return ours ? 0 : -1;
 }
 
-static void do_check(struct worker *w, const struct stream_effect *effect)
+static int call_skip(struct worker *w, const struct stream_effect *effect, struct stream_event *e, struct err *err)
 {
-    struct err err;
-    struct stream_event e = {.kind = STREAM_CHECKED, .op = effect->op};
-    worker_store_blocking(w, "looking whether the tenant is still ours");
-    if (check_epoch(w, effect->save.epoch, &err) < 0) {
-        log_warn("%s", err.text);
-        e.err = &err;
-    }
-    worker_store_blocking(w, NULL);
-    worker_step(w, &e);
+    (void)e;
+    if (skip_add(w->store, &effect->skip, err) < 0)
+        return -1;
+    log_warn("by an operator's word the log is passed over from offset %lld to %lld (%s)", (long long)effect->skip.from,
+             (long long)effect->skip.to, skip_reason_name((int)effect->skip.reason));
+    return 0;
 }
 
-static void do_skip(struct worker *w, const struct stream_effect *effect)
+static int call_ask_stored(struct worker *w, const struct stream_effect *effect, struct stream_event *e,
+                           struct err *err)
 {
-    struct err err;
-    struct stream_event e = {.kind = STREAM_SKIPPED, .op = effect->op};
-    worker_store_blocking(w, "writing down what is passed over");
-    if (worker_open_store(w, &err) < 0 || skip_add(w->store, &effect->skip, &err) < 0) {
-        log_warn("cannot write down what is passed over: %s", err.text);
-        e.err = &err;
-    } else {
-        log_warn("by an operator's word the log is passed over from offset %lld to %lld (%s)",
-                 (long long)effect->skip.from, (long long)effect->skip.to, skip_reason_name((int)effect->skip.reason));
-    }
-    worker_store_blocking(w, NULL);
-    worker_step(w, &e);
-}
-
-static void do_ask_stored(struct worker *w, const struct stream_effect *effect)
-{
-    struct err err;
     struct source source;
-    struct stream_event e = {.kind = STREAM_STORED, .op = effect->op};
-    worker_store_blocking(w, "asking what is stored");
-    if (worker_open_store(w, &err) < 0 || history_source(w->store, &source, &err) < 0) {
-        e.err = &err;
-    } else {
-        e.stored.number = source.number;
-        e.stored.generation = source.generation;
-    }
-    worker_store_blocking(w, NULL);
-    worker_step(w, &e);
+    (void)effect;
+    if (history_source(w->store, &source, err) < 0)
+        return -1;
+    e->stored.number = source.number;
+    e->stored.generation = source.generation;
+    return 0;
 }
 
 /* ---- the broker ---- */
@@ -253,19 +230,20 @@ void worker_effects(struct worker *w)
             do_send(w);
             break;
         case STREAM_SAVE:
-            do_save(w, &effect);
+            answer(w, &effect, STREAM_SAVED, "saving a checkpoint", "cannot save the checkpoint: ", call_save);
             break;
         case STREAM_CHECK:
-            do_check(w, &effect);
+            answer(w, &effect, STREAM_CHECKED, "looking whether the tenant is still ours", "", call_check);
             break;
         case STREAM_KEEP:
-            do_keep(w, &effect);
+            answer(w, &effect, STREAM_KEPT, "keeping a checkpoint", "cannot keep a checkpoint: ", call_keep);
             break;
         case STREAM_SKIP:
-            do_skip(w, &effect);
+            answer(w, &effect, STREAM_SKIPPED, "writing down what is passed over",
+                   "cannot write down what is passed over: ", call_skip);
             break;
         case STREAM_ASK_STORED:
-            do_ask_stored(w, &effect);
+            answer(w, &effect, STREAM_STORED, "asking what is stored", NULL, call_ask_stored);
             break;
         case STREAM_EXIT:
             do_exit(w, &effect);
