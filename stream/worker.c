@@ -111,11 +111,11 @@ static void turn(struct worker *w)
         worker_step(w, &e);
     }
     worker_effects(w);
-    worker_page(w);
-    if (w->exiting)
-        return;
     struct stream_status status;
     stream_core_status(w->core, &status);
+    worker_page(w, &status);
+    if (w->exiting)
+        return;
     if (status.unreadable > w->unreadable)
         log_error("the message at offset %lld cannot be read, its headers are malformed: it is passed over",
                   (long long)status.unreadable_offset);

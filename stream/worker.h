@@ -35,7 +35,8 @@ void worker_effects(struct worker *w);   /* carries out all that wait (worker_ef
 int worker_open_store(struct worker *w, struct err *err) MUSTCHECK; /* once */
 void worker_store_blocking(struct worker *w, const char *what);     /* tells the page; NULL: it is over */
 void worker_load(struct worker *w, uint64_t op);                    /* carries out LOAD (worker_load.c) */
-void worker_page(struct worker *w); /* counters and status into the page (worker_page.c) */
+void worker_page(struct worker *w,
+                 const struct stream_status *s); /* counters and status into the page (worker_page.c) */
 /* Keeps the lag in the page fresh. On failure the publishing connection is lost (worker_lag.c). */
 int worker_lag(struct worker *w, const struct stream_status *s, struct err *err) MUSTCHECK;
 /* Reads a queue from since_ms to a marker that it publishes now; the numbers found (of this generation) into *list,

@@ -216,13 +216,11 @@ static void put_status(struct worker *w, const struct stream_status *s)
     put_lost(p, s);
 }
 
-void worker_page(struct worker *w)
+void worker_page(struct worker *w, const struct stream_status *s)
 {
-    struct stream_status s;
     struct engine_info info;
-    stream_core_status(w->core, &s);
-    page_set_state(w->start.runtime.page, s.state, s.words);
-    put_status(w, &s);
+    page_set_state(w->start.runtime.page, s->state, s->words);
+    put_status(w, s);
     if (!stream_core_engine(w->core))
         return;
     int64_t now = clock_mono_ms();
@@ -231,5 +229,5 @@ void worker_page(struct worker *w)
     w->detail_at = now + DETAIL_EVERY_MS / 4;
     engine_info(stream_core_engine(w->core), &info);
     put_engine(w, &info);
-    write_detail(w, &s, &info);
+    write_detail(w, s, &info);
 }
