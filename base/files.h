@@ -12,4 +12,7 @@ int files_read(const char *path, size_t max, struct buf *out, struct err *err) M
 /* Written beside and renamed, mode 0600, synced: a reader never sees half of it. */
 int files_write_secret(const char *path, const void *p, size_t len, struct err *err) MUSTCHECK;
 
+/* Removes a directory with all that is in it, links not followed. 0, or -1 with errno: some of it may be left. */
+int files_remove_tree(const char *path);
+
 #endif

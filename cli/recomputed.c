@@ -1,8 +1,8 @@
 #include "cli/recomputed.h"
 
+#include "base/files.h"
 #include "base/mem.h"
 
-#include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,14 +51,6 @@ static void forget(struct recomputed *r)
     r->row_count = 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-    (void)st;
-    (void)kind;
-    (void)at;
-    return remove(path);
-}
-
 void recomputed_close(struct recomputed **recomputed)
 {
     struct recomputed *r = *recomputed;
@@ -66,7 +58,7 @@ void recomputed_close(struct recomputed **recomputed)
         return;
     forget(r);
     coredms_close(&r->db);
-    nftw(r->directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    files_remove_tree(r->directory);
     free(r);
     *recomputed = NULL;
 }

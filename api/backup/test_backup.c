@@ -5,9 +5,9 @@
 #include "api/backup/spool.h"
 
 #include "base/json.h"
+#include "base/files.h"
 #include "base/mem.h"
 
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -46,18 +46,10 @@ static int set_up(void **state)
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
-{
-    (void)st;
-    (void)kind;
-    (void)where;
-    return remove(path);
-}
-
 static int tear_down(void **state)
 {
     struct test *t = *state;
-    assert_int_equal(nftw(t->directory, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+    assert_int_equal(files_remove_tree(t->directory), 0);
     free(t->uri);
     free(t->other);
     free(t);

@@ -1,9 +1,9 @@
 /* The contract tests on SQLite. */
 #include "coredms/contract.h"
 
+#include "base/files.h"
 #include "base/mem.h"
 
-#include <ftw.h>
 #include <unistd.h>
 
 static char *begin(void)
@@ -16,18 +16,10 @@ static char *begin(void)
     return uri;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
-{
-    (void)st;
-    (void)kind;
-    (void)where;
-    return remove(path);
-}
-
 static void end(char *uri)
 {
     *strrchr(uri, '/') = 0;
-    assert_int_equal(nftw(uri + strlen("sqlite:"), remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+    assert_int_equal(files_remove_tree(uri + strlen("sqlite:")), 0);
     free(uri);
 }
 

@@ -4,9 +4,9 @@
 #include "coredms/contract.h"
 #include "coredms/sqlite/store.h"
 
+#include "base/files.h"
 #include "base/mem.h"
 
-#include <ftw.h>
 #include <unistd.h>
 
 #define EVERY_BIT 100 /* bytes: SQLite's own head of the file */
@@ -18,14 +18,6 @@ struct damaged {
 };
 
 static const char *const names[] = {"registry.db", "tenants/acme/stream.db", "tenants/acme/batch.db"};
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
-{
-    (void)st;
-    (void)kind;
-    (void)where;
-    return remove(path);
-}
 
 static void fill(struct test *t)
 {
@@ -63,7 +55,7 @@ static int tear_down(void **state)
 {
     struct damaged *d = *state;
     coredms_close(&d->test.db);
-    assert_int_equal(nftw(d->directory, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+    assert_int_equal(files_remove_tree(d->directory), 0);
     free(d->test.uri);
     buf_free(&d->file);
     free(d);

@@ -1,55 +1,12 @@
 /* What only SQLite has: files that are not ours, are full, locked, moved or damaged; migrations; query plans. */
-#include "coredms/contract.h"
-#include "coredms/sqlite/store.h"
+#include "coredms/sqlite/files_fixture.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-struct files {
-    struct test test;
-    char directory[64];
-};
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
-{
-    (void)st;
-    (void)kind;
-    (void)where;
-    return remove(path);
-}
-
-static int set_up(void **state)
-{
-    struct files *f = mem_zero(1, sizeof *f);
-    strcpy(f->directory, "/tmp/belltower-files-XXXXXX");
-    assert_non_null(mkdtemp(f->directory));
-    f->test.uri = mem_printf("sqlite:%s", f->directory);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct files *f = *state;
-    coredms_close(&f->test.db);
-    assert_int_equal(nftw(f->directory, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
-    free(f->test.uri);
-    free(f);
-    return 0;
-}
-
-/* A path in the test's directory; lives until the next call. */
-static const char *path_of(const struct files *f, const char *name)
-{
-    static char path[128];
-    snprintf(path, sizeof path, "%s/%s", f->directory, name);
-    return path;
-}
 
 static void open_all(struct test *t)
 {
@@ -67,15 +24,6 @@ static void write_file(const char *path, const char *bytes, size_t len)
     assert_non_null(out);
     assert_int_equal(fwrite(bytes, 1, len, out), len);
     assert_int_equal(fclose(out), 0);
-}
-
-/* Runs SQL on a file outside of the store. */
-static void run_sql(const char *path, const char *sql)
-{
-    sqlite3 *db;
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
 static off_t size_of(const char *path)

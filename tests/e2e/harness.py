@@ -263,6 +263,15 @@ def published(platform, tenant):
     return rows
 
 
+def send_in_background(platform, tenant, data, rate):
+    """`belltower send` of a file, as the tenant's producer, so many events a second; the app is where reference() left it."""
+    credentials = platform.dir + '/client.json'
+    with open(credentials, 'w') as f:
+        json.dump(platform.credentials[tenant], f)
+    return subprocess.Popen([BIN + '/belltower', 'send', tenant, data, '--batch', '20', '--rate', str(rate), '--credentials', credentials,
+                             '--app', platform.dir + '/app.yaml'], env=platform.environment, stderr=subprocess.PIPE, text=True)
+
+
 class PlatformTest(unittest.TestCase):
     """A test class with one platform for all of its tests."""
     options = {}

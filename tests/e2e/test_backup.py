@@ -11,7 +11,7 @@ import sys
 import unittest
 import urllib.parse
 
-from harness import BIN, Platform, PlatformTest, management, read, tenant_app, wait_for
+from harness import BIN, Platform, PlatformTest, management, read, send_in_background, tenant_app, wait_for
 from test_platform import APP, all_stored, final, published, reference, rounded, simulate
 
 
@@ -29,20 +29,13 @@ def restore(test, platform, path, *options):
 class Lost(unittest.TestCase):
     """Everything that the platform had on its disk or in its store is lost; the broker and a backup are left."""
 
-    def send(self, platform, data):
-        credentials = platform.dir + '/client.json'
-        with open(credentials, 'w') as f:
-            json.dump(platform.credentials['acme'], f)
-        return subprocess.Popen([BIN + '/belltower', 'send', 'acme', data, '--batch', '20', '--rate', '4000', '--credentials', credentials,
-                                 '--app', platform.dir + '/app.yaml'], env=platform.environment, stderr=subprocess.PIPE, text=True)
-
     def done_runs(self, platform, count):
         runs = platform.get('/v1/tenants/acme/runs?cause=trigger&limit=1000')['runs']
         return runs if len(runs) >= count and all(r['state'] == 'done' for r in runs) else None
 
     def backup_in_the_middle(self, platform, data):
         """Begins to send, and takes a backup when results are stored and more are on their way."""
-        sender = self.send(platform, data)
+        sender = send_in_background(platform, 'acme', data, 4000)
         wait_for(lambda: platform.status('acme')['counters']['results_stored'] > 20, 'the first results')
         path = platform.dir + '/acme.backup'
         done = platform.command('backup', 'acme', path)

@@ -13,8 +13,8 @@ import urllib.parse
 
 import pika
 
-from harness import (BIN, ROOT, Platform, PlatformTest, alive, free_port, management, published, read, rabbitmq,
-                     small_disk, tenant_app, wait_for)
+from harness import (BIN, ROOT, Platform, PlatformTest, alive, free_port, management, published, rabbitmq, read,
+                     send_in_background, small_disk, tenant_app, wait_for)
 
 APP = '''tenant: acme
 events:
@@ -83,14 +83,6 @@ def all_stored(platform, tenant, expected):
 class Killed(unittest.TestCase):
     """kill -9 of each process, one after another, in the middle of a load."""
 
-    def load(self, platform, data):
-        """Sends the file in the background, as the tenant's producer."""
-        credentials = platform.dir + '/client.json'
-        with open(credentials, 'w') as f:
-            json.dump(platform.credentials['acme'], f)
-        return subprocess.Popen([BIN + '/belltower', 'send', 'acme', data, '--batch', '20', '--rate', '3000', '--credentials', credentials,
-                                 '--app', platform.dir + '/app.yaml'], env=platform.environment, stderr=subprocess.PIPE, text=True)
-
     def progress(self, platform, more):
         """Waits until the stream worker has read so many further messages."""
         def offset():
@@ -125,7 +117,7 @@ class Killed(unittest.TestCase):
             data = simulate(platform, '--stations', 6, '--hours', 5, '--seed', 11, '--storms', 2, '--disorder', '60s')
             expected, triggers = reference(platform, APP, data)
             platform.onboard(APP)
-            sender = self.load(platform, data)
+            sender = send_in_background(platform, 'acme', data, 3000)
             for kill in (lambda: self.kill_worker(platform, 'stream'), lambda: self.kill_worker(platform, 'batch'),
                          lambda: self.kill_api(platform), lambda: self.kill_supervisor(platform),
                          lambda: self.kill_worker(platform, 'stream')):
