@@ -16,11 +16,6 @@ static inline bool is_space(char c)
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-static inline bool is_digit(char c)
-{
-    return (unsigned char)(c - '0') < 10;
-}
-
 static inline void skip_space(struct json *j)
 {
     while (j->at < j->end && is_space(*j->at))
@@ -57,7 +52,7 @@ enum json_type json_peek(struct json *j)
 
 static int hex_digit(char c)
 {
-    if (is_digit(c))
+    if (scan_is_digit(c))
         return c - '0';
     c |= 0x20;
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
@@ -213,7 +208,7 @@ static bool scan_literal(struct json *j, const char *word, size_t len)
 
 static const char *skip_digits(const char *s, const char *end)
 {
-    while (s < end && is_digit(*s))
+    while (s < end && scan_is_digit(*s))
         s++;
     return s;
 }
@@ -223,7 +218,7 @@ static bool scan_number(struct json *j)
     const char *s = j->at, *end = j->end, *from;
     if (s < end && *s == '-')
         s++;
-    if (s >= end || !is_digit(*s))
+    if (s >= end || !scan_is_digit(*s))
         return fail(j, s, "value expected");
     s = *s == '0' ? s + 1 : skip_digits(s, end);
     if (s < end && *s == '.') {

@@ -107,10 +107,12 @@ static double slow_float(const struct decimal *d)
     return strtod(text, NULL);
 }
 
+/* The powers of ten that a double holds exactly. */
+static const double tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                              1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
 bool json_float(const char *token, size_t len, double *value)
 {
-    static const double tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                  1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     struct decimal d = decimal_of(token, len);
     double v = 0;
     uint64_t m;
@@ -147,7 +149,6 @@ static int shortest(double f, char out[32])
  * Length of the text, 0 if f is no such number. */
 static size_t few_decimals(double f, char out[32])
 {
-    static const double tens[] = {1, 10, 100, 1000, 10000};
     double n = 0, size = fabs(f);
     int decimals = 0;
     if (!(size < 1e10) || f == 0)

@@ -10,6 +10,11 @@
 #include <emmintrin.h>
 #endif
 
+static inline bool scan_is_digit(char c)
+{
+    return (unsigned char)(c - '0') < 10;
+}
+
 /* The first byte of [s, end) that needs a look within a JSON string: a control character, a quote, a backslash, or one
  * beyond ASCII; end if there is none. */
 static inline const char *scan_plain_bytes(const char *s, const char *end)

@@ -1,4 +1,5 @@
 #include "base/time_format.h"
+#include "base/scan.h"
 #include "base/calendar.h"
 
 #include <string.h>
@@ -13,16 +14,11 @@ struct reader {
     int part[PARTS]; /* ZONE: seconds east of UTC; FRACTION: ms */
 };
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* Between least and most digits, as many as there are. */
 static bool read_digits(struct reader *r, int least, int most, int *value)
 {
     int n = 0, v = 0;
-    while (n < most && r->at + n < r->end && is_digit(r->at[n]))
+    while (n < most && r->at + n < r->end && scan_is_digit(r->at[n]))
         v = v * 10 + (r->at[n++] - '0');
     r->at += n;
     *value = v;
@@ -83,7 +79,7 @@ static bool read_am_pm(struct reader *r)
 static bool read_fraction(struct reader *r, int most)
 {
     int n = 0, ms = 0;
-    for (; n < most && r->at < r->end && is_digit(*r->at); n++, r->at++)
+    for (; n < most && r->at < r->end && scan_is_digit(*r->at); n++, r->at++)
         if (n < 3)
             ms = ms * 10 + (*r->at - '0');
     for (int i = n; i < 3; i++)
@@ -109,7 +105,7 @@ static bool read_offset(struct reader *r)
     if (!read_digits(r, 2, 2, &hours))
         return false;
     bool colon = read_char(r, ':');
-    if ((colon || (r->at < r->end && is_digit(*r->at))) && !read_digits(r, 2, 2, &minutes))
+    if ((colon || (r->at < r->end && scan_is_digit(*r->at))) && !read_digits(r, 2, 2, &minutes))
         return false;
     r->part[ZONE] = (hours * 3600 + minutes * 60) * (west ? -1 : 1);
     return hours < 24 && minutes < 60;
@@ -379,7 +375,7 @@ static bool read_exponent(struct reader *r, struct decimal *d)
         (void)read_char(r, '+');
     const char *start = r->at;
     int64_t exponent = 0;
-    for (; r->at < r->end && is_digit(*r->at); r->at++)
+    for (; r->at < r->end && scan_is_digit(*r->at); r->at++)
         if (exponent < 100000000)
             exponent = exponent * 10 + (*r->at - '0');
     d->point += negative ? -exponent : exponent;
@@ -391,13 +387,13 @@ static bool read_decimal(struct reader *r, struct decimal *d)
     *d = (struct decimal){.zero = true};
     d->negative = read_char(r, '-');
     const char *start = r->at;
-    for (; r->at < r->end && is_digit(*r->at); r->at++)
+    for (; r->at < r->end && scan_is_digit(*r->at); r->at++)
         take_digit(d, *r->at, true);
     if (r->at == start)
         return false;
     if (read_char(r, '.')) {
         start = r->at;
-        for (; r->at < r->end && is_digit(*r->at); r->at++)
+        for (; r->at < r->end && scan_is_digit(*r->at); r->at++)
             take_digit(d, *r->at, false);
         if (r->at == start)
             return false;

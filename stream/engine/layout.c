@@ -229,11 +229,6 @@ void layouts_learn(struct layouts *l, const struct app *app, const char *object,
 
 /* ---- values ---- */
 
-static inline bool is_digit(char c)
-{
-    return (unsigned char)(c - '0') < 10;
-}
-
 /* Up to 18 digits and no fraction; *end is behind the text, which goes on behind the value. */
 static inline const char *read_int(const char *s, const char *end, int64_t *i)
 {
@@ -245,9 +240,10 @@ static inline const char *read_int(const char *s, const char *end, int64_t *i)
         n = scan_eight_value(s);
         s += 8;
     }
-    while (s < most && is_digit(*s))
+    while (s < most && scan_is_digit(*s))
         n = n * 10 + (uint64_t)(*s++ - '0');
-    if (s == from || s == end || is_digit(*s) || (*from == '0' && s - from > 1) || *s == '.' || *s == 'e' || *s == 'E')
+    if (s == from || s == end || scan_is_digit(*s) || (*from == '0' && s - from > 1) || *s == '.' || *s == 'e' ||
+        *s == 'E')
         return NULL;
     *i = negative ? -(int64_t)n : (int64_t)n;
     return s;
@@ -262,7 +258,7 @@ static inline const char *read_float(const char *s, const char *end, double *f)
     const char *from = s, *point = NULL, *most = end - s > 16 ? s + 16 : end;
     uint64_t n = 0;
     for (; s < most; s++) {
-        if (is_digit(*s))
+        if (scan_is_digit(*s))
             n = n * 10 + (uint64_t)(*s - '0');
         else if (*s == '.' && !point && s > from)
             point = s;

@@ -7,17 +7,12 @@
 #define WASTED_MAX 8  /* so many learnt in vain: times of this kind are not worth it */
 #define PATIENCE   64 /* ... but for one of so many */
 
-static bool is_digit(char c)
-{
-    return (unsigned char)(c - '0') < 10;
-}
-
 static uint32_t fraction_digits(const char *text, size_t len, size_t at)
 {
     uint32_t n = 0;
     if (at >= len || text[at] != '.')
         return 0;
-    while (at + 1 + n < len && n < 9 && is_digit(text[at + 1 + n]))
+    while (at + 1 + n < len && n < 9 && scan_is_digit(text[at + 1 + n]))
         n++;
     return n;
 }
@@ -27,8 +22,8 @@ static bool seconds_at(struct time_place *m, const struct time_format *f, uint32
 {
     char *text = m->text;
     int64_t zero, one, most;
-    bool alone = is_digit(text[at]) && is_digit(text[at + 1]) && (at == 0 || !is_digit(text[at - 1])) &&
-                 (at + 2 == m->len || !is_digit(text[at + 2]));
+    bool alone = scan_is_digit(text[at]) && scan_is_digit(text[at + 1]) && (at == 0 || !scan_is_digit(text[at - 1])) &&
+                 (at + 2 == m->len || !scan_is_digit(text[at + 2]));
     if (!alone)
         return false;
     m->digits = fraction_digits(text, m->len, at + 2);
@@ -70,7 +65,7 @@ static bool fraction(const struct time_place *m, const char *p, int64_t *ms)
     if (*p != '.')
         return false;
     for (uint32_t i = 0; i < m->digits; i++) {
-        if (!is_digit(p[1 + i]))
+        if (!scan_is_digit(p[1 + i]))
             return false;
         *ms += i < 3 ? (p[1 + i] - '0') * scale[i] : 0;
     }

@@ -1,4 +1,5 @@
 #include "tenants/app/expr_lex.h"
+#include "base/scan.h"
 #include "base/json.h"
 #include "base/utf8.h"
 
@@ -20,11 +21,6 @@ bool lexer_mistake(struct lexer *l, size_t at, size_t len, const char *expected,
                                         .expected = expected,
                                         .suggestion = suggestion};
     return false;
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
 }
 
 static bool is_name_start(char c)
@@ -82,7 +78,7 @@ bool expr_is_keyword(const char *text, size_t len)
 static bool lex_word(struct lexer *l)
 {
     size_t start = l->at;
-    while (is_name_start(char_at(l, l->at)) || is_digit(char_at(l, l->at)))
+    while (is_name_start(char_at(l, l->at)) || scan_is_digit(char_at(l, l->at)))
         l->at++;
     return done(l, word_kind(l->text + start, l->at - start), start);
 }
@@ -91,7 +87,7 @@ static bool lex_word(struct lexer *l)
 
 static void skip_digits(struct lexer *l)
 {
-    while (is_digit(char_at(l, l->at)))
+    while (scan_is_digit(char_at(l, l->at)))
         l->at++;
 }
 
@@ -101,7 +97,7 @@ static bool lex_fraction(struct lexer *l, size_t start, bool *is_float)
     if (char_at(l, l->at) == '.') {
         *is_float = true;
         l->at++;
-        if (!is_digit(char_at(l, l->at)))
+        if (!scan_is_digit(char_at(l, l->at)))
             return lexer_mistake(l, start, l->at - start, "digits after the point, as in 1.0", NULL, "bad number");
         skip_digits(l);
     }
@@ -110,7 +106,7 @@ static bool lex_fraction(struct lexer *l, size_t start, bool *is_float)
         l->at++;
         if (char_at(l, l->at) == '+' || char_at(l, l->at) == '-')
             l->at++;
-        if (!is_digit(char_at(l, l->at)))
+        if (!scan_is_digit(char_at(l, l->at)))
             return lexer_mistake(l, start, l->at - start, "digits after the e, as in 1e3", NULL, "bad number");
         skip_digits(l);
     }
@@ -238,7 +234,7 @@ bool lexer_next(struct lexer *l)
     char c = l->text[l->at];
     if (is_name_start(c))
         return lex_word(l);
-    if (is_digit(c))
+    if (scan_is_digit(c))
         return lex_number(l, l->at);
     if (c == '\'' || c == '"')
         return lex_string(l);
