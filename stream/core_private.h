@@ -1,5 +1,6 @@
 /* The insides of the stream worker's state machine, shared by core.c (states), core_guard.c (what is lost of the log),
- * core_stored.c (results not yet stored), core_publish.c (engine's sink, outbox) and core_checkpoint.c (snapshots). */
+ * core_status.c (what it says), core_stored.c (results not yet stored), core_publish.c (engine's sink, outbox) and
+ * core_checkpoint.c (snapshots). */
 #ifndef BELLTOWER_STREAM_CORE_PRIVATE_H
 #define BELLTOWER_STREAM_CORE_PRIVATE_H
 
