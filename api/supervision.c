@@ -431,6 +431,33 @@ void supervision_view(struct supervision *s, const char *tenant, enum role role,
     read_process(view);
 }
 
+/* With the lock held: NULL if there is none. */
+static const struct status_page *batch_page(struct supervision *s, const char *tenant)
+{
+    const struct tenant_workers *t = find(s, tenant);
+    return t ? t->workers[ROLE_BATCH].page : NULL;
+}
+
+int64_t supervision_reports(struct supervision *s, const char *tenant)
+{
+    pthread_mutex_lock(&s->lock);
+    const struct status_page *page = batch_page(s, tenant);
+    int64_t reports = page ? atomic_load(&page->slots[M_RUNS_DONE]) : 0;
+    pthread_mutex_unlock(&s->lock);
+    return reports;
+}
+
+void supervision_await_report(struct supervision *s, const char *tenant, int64_t seen, int64_t limit_ms)
+{
+    pthread_mutex_lock(&s->lock);
+    const struct status_page *page = batch_page(s, tenant);
+    pthread_mutex_unlock(&s->lock);
+    if (page)
+        page_await(page, M_RUNS_DONE, seen, limit_ms);
+    else
+        poll(NULL, 0, (int)limit_ms);
+}
+
 /* One at a time, so that the lock is not held while someone writes. */
 void supervision_each(struct supervision *s, view_each *each, void *context)
 {

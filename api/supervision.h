@@ -55,6 +55,10 @@ struct worker_view {
 /* detail may be NULL; else it is replaced by the page's detail, "{}" if there is none. */
 void supervision_view(struct supervision *s, const char *tenant, enum role role, struct worker_view *view,
                       struct buf *detail);
+/* How many reports the tenant's batch worker has made. */
+int64_t supervision_reports(struct supervision *s, const char *tenant);
+/* Waits until it is no longer so many, or for limit_ms, or less. */
+void supervision_await_report(struct supervision *s, const char *tenant, int64_t seen, int64_t limit_ms);
 /* All that are known, tenants in the order heard of. */
 typedef void view_each(void *context, const struct worker_view *view, const struct buf *detail);
 void supervision_each(struct supervision *s, view_each *each, void *context);

@@ -1,5 +1,6 @@
 /* One query at a time in a thread of its own, with its own handle of the store, so that results are stored while a long
- * report is computed. */
+ * report is computed. The thread, the handle and the app stay for the next query, and go when none comes for a while.
+ */
 #ifndef BELLTOWER_BATCH_RUNNER_H
 #define BELLTOWER_BATCH_RUNNER_H
 
@@ -14,14 +15,22 @@
 
 struct runner {
     pthread_t thread;
-    bool started;
+    bool started; /* the thread is to be joined */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool asked, closing, left; /* under the lock: a query waits; the thread shall end; it has ended */
     atomic_bool cancel;
-    int done_fd; /* an eventfd: readable when the query has ended */
+    int64_t idle_ms; /* for which the thread waits for the next query */
+    int done_fd;     /* an eventfd: readable when the query has ended */
     const struct settings *settings;
     const char *tenant;
     uint64_t op;
     struct run_row run;
-    /* the outcome, to be read after runner_join */
+    /* the thread's own */
+    struct coredms *store;
+    struct app *app;
+    uint32_t version; /* of the app */
+    /* the outcome, to be read after runner_ended */
     struct buf report;
     bool failed;
     struct err err;

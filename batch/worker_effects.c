@@ -351,6 +351,7 @@ static void carry_out(struct worker *w, const struct batch_effect *effect)
         break;
     case BATCH_UPDATE:
         answer(w, effect, BATCH_UPDATED, "storing a run", call_update);
+        worker_page(w); /* at once: a call may wait for the report */
         break;
     case BATCH_QUERY:
         do_query(w, effect);

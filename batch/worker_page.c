@@ -45,7 +45,7 @@ void worker_page(struct worker *w)
     page_set(p, M_STORED, s.stored);
     page_set(p, M_STORED_NUMBER, s.stored_number);
     page_set(p, M_FORGED, s.forged);
-    page_set(p, M_RUNS_DONE, s.runs_done);
+    page_set_waking(p, M_RUNS_DONE, s.runs_done); /* calls that wait for a report */
     page_set(p, M_RUNS_FAILED, s.runs_failed);
     page_set(p, M_RUNS_SKIPPED, s.runs_skipped);
     page_set(p, M_RUNS_PENDING, s.runs_pending);

@@ -233,7 +233,8 @@ int history_group(struct coredms *db, const struct history_group *group, int64_t
  * row. Not guarded by the epoch: whoever gets false looks at what run_get says before taking the run for known. */
 int run_insert(struct coredms *db, const struct run_row *row, bool *inserted, struct err *err) MUSTCHECK;
 /* Replaces the row of that id (all fields); with report != NULL its report, in one atomic change, guarded by the batch
- * epoch (ERR_FENCED). ERR_NOT_FOUND if there is no such row. */
+ * epoch (ERR_FENCED). ERR_NOT_FOUND if there is no such row. Without a report, that a run is under way or published may
+ * be lost with the machine's power (not with a process): it is computed, or published, again. */
 int run_update(struct coredms *db, const struct run_row *row, uint64_t epoch, const char *report, size_t report_len,
                struct err *err) MUSTCHECK;
 int run_get(struct coredms *db, const char *id, struct run_row *row, struct err *err) MUSTCHECK;
@@ -257,6 +258,7 @@ int request_get(struct coredms *db, const char *tenant, const char *id, struct r
 /* Oldest first; tenant NULL: all tenants. */
 int request_list(struct coredms *db, const char *tenant, struct run_row **rows, size_t *count,
                  struct err *err) MUSTCHECK;
-int request_drop(struct coredms *db, const char *tenant, const char *id, struct err *err) MUSTCHECK; /* no-op if gone */
+/* No-op if gone; may be lost with the machine's power: it is published, and dropped, again. */
+int request_drop(struct coredms *db, const char *tenant, const char *id, struct err *err) MUSTCHECK;
 
 #endif

@@ -7,6 +7,7 @@
 #include "api/router.h"
 #include "api/routes.h"
 #include "api/stores.h"
+#include "api/supervision.h"
 #include "api/waits.h"
 
 #include "base/clock.h"
@@ -14,13 +15,12 @@
 #include "base/json.h"
 #include "base/log.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define WAIT_MAX_MS 60000
-#define POLL_MS     25 /* and longer the longer it waits */
+#define POLL_MS     25 /* between looks if no report wakes it, and longer the longer it waits */
 #define POLL_MAX_MS 250
 #define KEY_MAX     100
 
@@ -215,6 +215,7 @@ static void wait_and_answer(struct request *r, const char *id, int64_t wait_ms)
         struct err err;
         struct run_row row;
         bool requested;
+        int64_t reports = supervision_reports(r->api->supervision, r->tenant.tenant);
         struct coredms *db = take_store(r, true);
         if (!db)
             return;
@@ -232,7 +233,7 @@ static void wait_and_answer(struct request *r, const char *id, int64_t wait_ms)
         give_store(r, db);
         if (answers)
             return;
-        poll(NULL, 0, pause); /* the store tells nobody when a row changes */
+        supervision_await_report(r->api->supervision, r->tenant.tenant, reports, pause);
     }
 }
 

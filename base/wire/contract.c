@@ -4,10 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PAGE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
@@ -120,6 +124,24 @@ void page_blocking(struct status_page *page, const char *what, int64_t until_mon
         set_words(page, what);
     atomic_store(&page->blocked_until_ms, what ? until_mono_ms : 0);
     page_beat(page);
+}
+
+/* The half of a slot that changes with every step up: what the kernel compares and wakes by. */
+static const void *low_half(const struct status_page *page, unsigned slot)
+{
+    return (const char *)&page->slots[slot] + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0);
+}
+
+void page_set_waking(struct status_page *page, unsigned slot, int64_t value)
+{
+    if (atomic_exchange(&page->slots[slot], value) != value)
+        syscall(SYS_futex, low_half(page, slot), FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+void page_await(const struct status_page *page, unsigned slot, int64_t seen, int64_t limit_ms)
+{
+    const struct timespec limit = {.tv_sec = limit_ms / 1000, .tv_nsec = limit_ms % 1000 * 1000000};
+    syscall(SYS_futex, low_half(page, slot), FUTEX_WAIT, (uint32_t)seen, &limit, NULL, 0);
 }
 
 bool page_set_detail(struct status_page *page, const struct buf *json)

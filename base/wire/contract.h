@@ -105,6 +105,8 @@ static inline void page_add(struct status_page *page, unsigned slot, int64_t mor
 {
     page_set(page, slot, atomic_load_explicit(&page->slots[slot], memory_order_relaxed) + more);
 }
+/* As page_set; wakes those who wait for the slot to change. */
+void page_set_waking(struct status_page *page, unsigned slot, int64_t value);
 
 /* Replaces the detail; a text that does not fit is left out (the old one stays) and logged by the caller: returns
  * false. */
@@ -115,6 +117,8 @@ int page_create(uint64_t generation, struct status_page **page, struct err *err)
 /* Maps a page's fd read-only after checking size, seals, magic and version. */
 int page_map(int fd, const struct status_page **page, struct err *err) MUSTCHECK;
 void page_unmap(const struct status_page **page);
+/* Waits until the slot is no longer `seen`, or for limit_ms, or less. The page may be unmapped meanwhile. */
+void page_await(const struct status_page *page, unsigned slot, int64_t seen, int64_t limit_ms);
 /* A consistent copy of the words, always NUL-terminated valid text whatever the writer does. */
 void page_words(const struct status_page *page, char out[PAGE_WORDS]);
 

@@ -157,7 +157,7 @@ void connection_close(struct connection *c)
     c->kept_count = 0;
     if (c->noted)
         identity_release(c->path);
-    c->noted = false;
+    c->noted = c->unsynced = false;
     sqlite3_close(c->db); /* also after a failed open; NULL is a no-op */
     c->db = NULL;
 }

@@ -154,7 +154,10 @@ int sqlite_run_update(struct coredms *db, const struct run_row *row, uint64_t ep
 {
     struct connection *c;
     struct updating u = {row, epoch, report, report_len};
-    return store_connection(store_of(db), DB_BATCH, &c, err) < 0 ? -1 : sql_transaction(c, update, &u, err);
+    if (store_connection(store_of(db), DB_BATCH, &c, err) < 0)
+        return -1;
+    bool made_again = !report && (row->state == RUN_RUNNING || row->state == RUN_DONE);
+    return made_again ? sql_transaction_unsynced(c, update, &u, err) : sql_transaction(c, update, &u, err);
 }
 
 /* ---- reading ---- */
@@ -373,5 +376,7 @@ int sqlite_request_drop(struct coredms *db, const char *tenant, const char *id, 
 {
     struct connection *c;
     struct request r = {tenant, id, NULL};
-    return store_connection(store_of(db), DB_REGISTRY, &c, err) < 0 ? -1 : sql_transaction(c, delete_request, &r, err);
+    return store_connection(store_of(db), DB_REGISTRY, &c, err) < 0
+               ? -1
+               : sql_transaction_unsynced(c, delete_request, &r, err);
 }

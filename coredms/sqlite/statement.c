@@ -216,13 +216,33 @@ static int commit(struct connection *c, struct err *err)
     return -1;
 }
 
-int sql_transaction(struct connection *c, sql_change *change, void *context, struct err *err)
+static int set_unsynced(struct connection *c, bool unsynced, struct err *err)
 {
-    if (sql_script(c, "BEGIN IMMEDIATE", err) < 0)
+    if (c->unsynced == unsynced)
+        return 0;
+    if (sql_script(c, unsynced ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL", err) < 0)
+        return -1;
+    c->unsynced = unsynced;
+    return 0;
+}
+
+static int transaction(struct connection *c, bool unsynced, sql_change *change, void *context, struct err *err)
+{
+    if (set_unsynced(c, unsynced, err) < 0 || sql_script(c, "BEGIN IMMEDIATE", err) < 0)
         return -1;
     if (change(c, context, err) < 0) {
         roll_back(c);
         return -1;
     }
     return commit(c, err);
+}
+
+int sql_transaction(struct connection *c, sql_change *change, void *context, struct err *err)
+{
+    return transaction(c, false, change, context, err);
+}
+
+int sql_transaction_unsynced(struct connection *c, sql_change *change, void *context, struct err *err)
+{
+    return transaction(c, true, change, context, err);
 }

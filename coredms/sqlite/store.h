@@ -37,7 +37,8 @@ struct connection {
     char *path;
     const struct schema *schema;
     bool writes;
-    bool noted; /* in identity.c */
+    bool noted;    /* in identity.c */
+    bool unsynced; /* a commit does not wait for the disk: see sql_transaction_unsynced */
     struct statement kept[STATEMENTS_MAX];
     size_t kept_count;
 };
@@ -122,6 +123,9 @@ char *sql_text(sqlite3_stmt *stmt, int column);
 /* Runs the change in one transaction that takes the write lock at once; commits if it returns 0, else rolls back. */
 typedef int sql_change(struct connection *c, void *context, struct err *err);
 int sql_transaction(struct connection *c, sql_change *change, void *context, struct err *err) MUSTCHECK;
+/* As that, but the commit does not wait for the disk: a power cut may take it back, the death of a process does not.
+ * For changes that are made again after it. The next sql_transaction makes this one durable too. */
+int sql_transaction_unsynced(struct connection *c, sql_change *change, void *context, struct err *err) MUSTCHECK;
 
 /* Registers bt_value(body, name, type), bt_sum(x, type) and bt_avg(x, type) of functions.c. */
 int sql_functions(sqlite3 *db);
