@@ -17,6 +17,7 @@ struct batch_core *batch_core_new(const struct batch_options *o)
     c->outbox = outbox_new();
     c->retry_ms = RETRY_FIRST_MS;
     c->trigger_low = UINT64_MAX;
+    c->store_rows = STORE_ROWS_MAX;
     return c;
 }
 
@@ -140,8 +141,7 @@ static void on_loaded(struct batch_core *c, const struct batch_event *e)
         return;
     }
     c->source = e->loaded.source;
-    c->read_offset = c->source.offset;
-    c->read_number = c->source.number;
+    c->read = (struct place){c->source.offset, c->source.number, 0};
     schedule_begin(c, e->loaded.app, e->loaded.version, e->loaded.anchors, e->loaded.anchor_count);
     for (size_t i = 0; i < e->loaded.pending_count; i++)
         runs_add(c, &e->loaded.pending[i], 0, true);
@@ -191,13 +191,13 @@ static void guard_results(struct batch_core *c, int64_t given)
     char words[PAGE_WORDS];
     struct err err;
     bool stalled =
-        c->state == CORE_RUNNING && !c->storing && given > c->read_number && c->mono_ms - c->result_at >= LIST_EVERY_MS;
+        c->state == CORE_RUNNING && !c->storing && given > c->read.number && c->mono_ms - c->result_at >= LIST_EVERY_MS;
     if (!stalled)
         return;
     if (++c->stalls > STALLS_MAX) {
         snprintf(words, sizeof words,
                  "gap in the results: numbers %" PRId64 " to %" PRId64 " were published and are not in their queue",
-                 c->read_number + 1, given);
+                 c->read.number + 1, given);
         batch_exit(c, EXIT_STOPPED, words);
         return;
     }

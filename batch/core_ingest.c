@@ -67,38 +67,56 @@ static void keep(struct batch_core *c, const struct batch_delivery *d, const str
 static bool guard_number(struct batch_core *c, const struct batch_delivery *d)
 {
     char words[PAGE_WORDS];
-    if (d->number <= c->read_number + 1)
+    if (d->number <= c->read.number + 1)
         return true;
     snprintf(words, sizeof words,
              "gap in the results: numbers %" PRId64 " to %" PRId64 " are missing (queue offset %" PRId64 ")",
-             c->read_number + 1, d->number - 1, d->offset);
+             c->read.number + 1, d->number - 1, d->offset);
     batch_exit(c, EXIT_STOPPED, words);
     return false;
 }
 
 /* What the generation has not given again up to here does not exist. */
-static void take_rewound(struct batch_core *c, const struct batch_delivery *d)
+static bool take_rewound(struct batch_core *c, const struct batch_delivery *d)
 {
     int64_t from;
     if (!json_get_int(d->body.p, d->body.len, "from", &from))
-        return;
-    c->withdraw = true;
-    c->withdraw_from = from;
+        return false;
+    c->rewound.from = c->rewound.there && c->rewound.from < from ? c->rewound.from : from;
+    c->rewound.there = true;
+    return true;
 }
 
 /* What a lower generation published before this one began counts: nobody may have stored it before the rewind. */
 static bool is_earlier(const struct batch_core *c, const struct batch_delivery *d)
 {
-    return d->trusted && !d->marker && !d->rewound && c->read_number == 0 && d->generation > 0 &&
+    return d->trusted && !d->marker && !d->rewound && c->read.number == 0 && d->generation > 0 &&
            d->generation < (int64_t)c->options.generation;
+}
+
+/* Kept rows, and a rewind's end, are stored up to where they lie. */
+static void note_place(struct batch_core *c, size_t kept_before, bool rewound, const struct place *place)
+{
+    c->read = *place;
+    if (c->kept_count > kept_before)
+        c->kept[kept_before].place = *place;
+    if (rewound) {
+        c->rewound.rows = c->kept_count;
+        c->rewound.place = *place;
+    }
 }
 
 static void take_result(struct batch_core *c, const struct batch_delivery *d)
 {
     struct buf stream = {0};
     struct result_row row = {0};
-    if (d->offset <= c->read_offset)
+    struct place place = {d->offset, c->read.number, d->tag};
+    size_t kept_before = c->kept_count;
+    bool rewound = false;
+    if (d->offset <= c->read.offset) {
+        c->read.tag = d->tag;
         return;
+    }
     bool ours = d->trusted && !d->marker && d->generation == (int64_t)c->options.generation;
     if (!d->trusted)
         c->status.forged++;
@@ -106,15 +124,15 @@ static void take_result(struct batch_core *c, const struct batch_delivery *d)
         keep(c, d, &row, &stream);
     if (ours && !guard_number(c, d))
         return;
-    if (ours && d->number > c->read_number) {
+    if (ours && d->number > c->read.number) {
         if (d->rewound)
-            take_rewound(c, d);
+            rewound = take_rewound(c, d);
         else if (parse_result(d, &stream, &row))
             keep(c, d, &row, &stream);
-        c->read_number = d->number;
+        place.number = d->number;
     }
     buf_free(&stream);
-    c->read_offset = d->offset;
+    note_place(c, kept_before, rewound, &place);
     if (!c->store_needed)
         c->kept_since = c->mono_ms;
     c->store_needed = true;
@@ -128,7 +146,6 @@ void ingest_delivery(struct batch_core *c, const struct batch_delivery *d)
         runs_trigger(c, d);
         return;
     }
-    c->ack_tag = d->tag;
     c->result_at = c->mono_ms;
     c->stalls = 0;
     take_result(c, d);
@@ -136,14 +153,31 @@ void ingest_delivery(struct batch_core *c, const struct batch_delivery *d)
 
 /* ---- storing ---- */
 
-/* Of what is kept all but what the same change withdraws. */
+/* How many of the rows kept are stored now, and up to which place that is: all, or what a store that is slow or failed
+ * is given; the end of a rewind goes with the rows before it, never before one of them. */
+static size_t choose_cut(const struct batch_core *c, struct place *place)
+{
+    if (c->kept_count <= c->store_rows) {
+        *place = c->read;
+        return c->kept_count;
+    }
+    if (c->rewound.there && c->rewound.rows <= c->store_rows) {
+        *place = c->rewound.place;
+        return c->rewound.rows;
+    }
+    *place = c->kept[c->store_rows - 1].place;
+    return c->store_rows;
+}
+
+/* Of the rows kept all but what the same change withdraws. */
 static size_t choose_rows(struct batch_core *c)
 {
+    const struct rewound *rewound = &c->storing_rewound;
     size_t count = 0;
-    for (size_t i = 0; i < c->kept_count; i++) {
+    for (size_t i = 0; i < c->storing_count; i++) {
         const struct result_row *row = &c->kept[i].row;
         bool withdrawn =
-            c->withdraw && row->generation < c->options.generation && row->window_start >= c->withdraw_from;
+            rewound->there && row->generation < c->options.generation && row->window_start >= rewound->from;
         if (!withdrawn)
             c->rows[count++] = *row;
     }
@@ -159,25 +193,59 @@ void ingest_store(struct batch_core *c)
         c->rows_cap = c->kept_count;
         c->rows = mem_resize(c->rows, c->rows_cap, sizeof *c->rows);
     }
-    size_t row_count = choose_rows(c);
     c->storing = true;
+    c->storing_since = c->mono_ms;
     c->store_needed = false;
-    c->storing_count = c->kept_count;
-    c->storing_offset = c->read_offset;
-    c->storing_number = c->read_number;
-    c->storing_tag = c->ack_tag;
-    c->storing_withdraw = c->withdraw;
-    c->withdraw = false;
+    c->storing_count = choose_cut(c, &c->storing_place);
+    c->storing_rewound = (struct rewound){0};
+    if (c->rewound.there && c->rewound.place.offset <= c->storing_place.offset) {
+        c->storing_rewound = c->rewound;
+        c->rewound.there = false;
+    }
+    size_t row_count = choose_rows(c);
     struct batch_effect *e = batch_add_effect(c, BATCH_STORE);
     c->store_op = e->op;
     e->rows = c->rows;
     e->row_count = row_count;
-    e->withdraw = c->storing_withdraw;
-    e->withdraw_from = c->withdraw_from;
+    e->withdraw = c->storing_rewound.there;
+    e->withdraw_from = c->storing_rewound.from;
     e->source = c->source;
-    e->source.offset = c->read_offset;
-    e->source.number = c->read_number;
+    e->source.offset = c->storing_place.offset;
+    e->source.number = c->storing_place.number;
     e->source.stored_ms = c->wall_ms;
+}
+
+/* The store may be slow rather than away, and give up on what is too much for it: so it gets less the next time. */
+static void store_failed(struct batch_core *c, const struct err *err)
+{
+    c->store_needed = true;
+    if (c->rewound.there && c->storing_rewound.there && c->storing_rewound.from < c->rewound.from)
+        c->rewound.from = c->storing_rewound.from;
+    if (!c->rewound.there)
+        c->rewound = c->storing_rewound;
+    c->store_rows = c->storing_count > 4 ? c->storing_count / 4 : 1;
+    c->store_retry_at = c->mono_ms + STORE_RETRY_MS;
+    batch_say(c, err->text);
+}
+
+static void size_batches(struct batch_core *c)
+{
+    int64_t took = c->mono_ms - c->storing_since;
+    if (took < STORE_QUICK_MS && c->store_rows < STORE_ROWS_MAX)
+        c->store_rows *= 2;
+    else if (took > STORE_SLOW_MS)
+        c->store_rows = c->storing_count > 2 ? c->storing_count / 2 : 1;
+}
+
+static void drop_stored(struct batch_core *c)
+{
+    size_t done = c->storing_count;
+    for (size_t i = 0; i < done; i++)
+        free(c->kept[i].block);
+    if (done)
+        memmove(c->kept, c->kept + done, (c->kept_count - done) * sizeof *c->kept);
+    c->kept_count -= done;
+    c->rewound.rows -= done < c->rewound.rows ? done : c->rewound.rows;
 }
 
 void ingest_stored(struct batch_core *c, const struct batch_event *e)
@@ -194,25 +262,19 @@ void ingest_stored(struct batch_core *c, const struct batch_event *e)
             batch_exit(c, EXIT_STOPPED, e->err->text);
             return;
         }
-        c->store_needed = true;
-        c->withdraw = c->withdraw || c->storing_withdraw;
-        c->store_retry_at = c->mono_ms + STORE_RETRY_MS;
-        batch_say(c, e->err->text);
+        store_failed(c, e->err);
         return;
     }
     if (c->store_retry_at)
         batch_say(c, "");
     c->store_retry_at = 0;
-    c->source.offset = c->storing_offset;
-    c->source.number = c->storing_number;
+    size_batches(c);
+    c->source.offset = c->storing_place.offset;
+    c->source.number = c->storing_place.number;
     c->status.stored += (int64_t)c->storing_count;
-    size_t done = c->storing_count < c->kept_count ? c->storing_count : c->kept_count;
-    for (size_t i = 0; i < done; i++)
-        free(c->kept[i].block);
-    if (done)
-        memmove(c->kept, c->kept + done, (c->kept_count - done) * sizeof *c->kept);
-    c->kept_count -= done;
-    c->stored_tag = c->storing_tag;
+    drop_stored(c);
+    c->stored_tag = c->storing_place.tag;
+    c->store_needed = c->store_needed || c->kept_count > 0 || c->rewound.there;
     ingest_acknowledge(c);
 }
 
@@ -233,11 +295,10 @@ void ingest_reset(struct batch_core *c)
     for (size_t i = 0; i < c->kept_count; i++)
         free(c->kept[i].block);
     c->kept_count = c->storing_count = 0;
-    c->storing = c->store_needed = c->withdraw = false;
+    c->storing = c->store_needed = c->rewound.there = false;
     c->store_op = 0; /* a late answer concerns rows that come again: storing them twice is harmless */
-    c->read_offset = c->source.offset;
-    c->read_number = c->source.number;
-    c->ack_tag = c->stored_tag = c->storing_tag = 0;
+    c->read = (struct place){c->source.offset, c->source.number, 0};
+    c->stored_tag = 0;
     c->trigger_low = UINT64_MAX;
 }
 

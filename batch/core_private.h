@@ -10,11 +10,15 @@
 #include "base/wire/control.h"
 #include "base/wire/names.h"
 
-#define RETRY_FIRST_MS    200
-#define RETRY_MAX_MS      30000
-#define STEADY_MS         1000 /* a connection that lasted so long was one: the next is tried at once */
-#define STORE_ROWS        500  /* a batch is stored when it has so many rows */
-#define STORE_AFTER_MS    100  /* ... or its first row waits for so long */
+#define RETRY_FIRST_MS 200
+#define RETRY_MAX_MS   30000
+#define STEADY_MS      1000 /* a connection that lasted so long was one: the next is tried at once */
+#define STORE_ROWS     500  /* a batch is stored when it has so many rows */
+#define STORE_ROWS_MAX 4096
+#define STORE_QUICK_MS 500 /* a batch that took less may be followed by a larger one */
+#define STORE_SLOW_MS                                                                                                  \
+    2000 /* ... that took more, by a smaller one: long before the store's answer is waited for in vain */
+#define STORE_AFTER_MS    100 /* ... or its first row waits for so long */
 #define STORE_RETRY_MS    1000
 #define PREPARE_EVERY_MS  500 /* a run that waits for completeness is looked at so often */
 #define EXPIRE_EVERY_MS   60000
@@ -59,8 +63,23 @@ struct run {
     size_t report_len;
 };
 
+/* Up to where the results queue is read, or stored. */
+struct place {
+    int64_t offset, number;
+    uint64_t tag; /* to be acknowledged */
+};
+
+/* A rewind has come to its end, of several the last: see BATCH_STORE. */
+struct rewound {
+    bool there;
+    int64_t from; /* of several the lowest */
+    size_t rows;  /* kept before its marker */
+    struct place place;
+};
+
 struct kept_row { /* a result waiting to be stored; its texts are in one block */
     struct result_row row;
+    struct place place; /* behind it */
     char *block;
 };
 
@@ -83,8 +102,8 @@ struct batch_core {
     uint32_t wanted_version;
 
     struct outbox *outbox;
-    struct source source;             /* as stored */
-    int64_t read_offset, read_number; /* of the newest message kept */
+    struct source source; /* as stored */
+    struct place read;    /* behind the newest message taken */
     int64_t retry_at, retry_ms, connected_at;
     bool blocked, connected;
     char words[PAGE_WORDS];
@@ -96,12 +115,13 @@ struct batch_core {
     bool storing, store_needed;
     uint64_t store_op;
     size_t storing_count;
-    int64_t storing_offset, storing_number, kept_since, store_retry_at;
-    bool withdraw, storing_withdraw; /* a rewind has come to its end: see BATCH_STORE */
-    int64_t withdraw_from;
-    unsigned stalls;                           /* looks in a row that found results published and none delivered */
-    int64_t result_at;                         /* mono: of the last delivery from the results queue, or of connecting */
-    uint64_t ack_tag, stored_tag, storing_tag; /* of results */
+    struct place storing_place;
+    size_t store_rows; /* at most so many at once */
+    int64_t kept_since, storing_since, store_retry_at;
+    struct rewound rewound, storing_rewound;
+    unsigned stalls;      /* looks in a row that found results published and none delivered */
+    int64_t result_at;    /* mono: of the last delivery from the results queue, or of connecting */
+    uint64_t stored_tag;  /* of results: not acknowledged yet */
     uint64_t trigger_low; /* the lowest trigger tag not acknowledged; results are acknowledged only below it */
 
     struct run **runs;

@@ -108,8 +108,7 @@ class Scene:
 
     @staticmethod
     def uri(printed):
-        """A timeout as in tests/run: the server of the tests is slow on a busy machine."""
-        return urllib.parse.urlsplit(printed.split()[-1])._replace(path='/chaos').geturl() + '&socketTimeoutMS=60000'
+        return urllib.parse.urlsplit(printed.split()[-1])._replace(path='/chaos').geturl()
 
     def limit_disk(self, kilobytes):
         with contextlib.ExitStack() as mounted:

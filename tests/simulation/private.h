@@ -202,6 +202,7 @@ struct world {
     unsigned odds[FAULT_COUNT]; /* one in so many; 0 = never */
     int64_t mono, wall;
     int64_t away_until; /* mono: the store */
+    size_t store_rows;  /* a slow store: answers in time when given at most so many; 0 = any number */
     int64_t retention;  /* of results, for the stream worker */
     struct list log, results, dead, triggers, reports;
     struct list requests; /* runs that the API has asked for */

@@ -225,6 +225,10 @@ enum err_code store_put(struct world *w, const struct batch_effect *e)
         withdraw(s, e->withdraw_from, e->source.generation);
     if (o != OUTCOME_DONE)
         return store_code(w, o);
+    bool too_much = w->store_rows && e->row_count > w->store_rows;
+    w->v->store_faults += too_much;
+    if (too_much)
+        return ERR_UNKNOWN;
     o = store_mood(w);
     for (size_t i = 0; store_happens(o) && i < e->row_count; i++)
         put_row(s, &e->rows[i]);

@@ -129,6 +129,7 @@ static void begin(struct world *w)
     apps_first(w);
     w->to_produce = 15 + below(w, 40);
     w->punctual = one_in(w, 2);
+    w->store_rows = one_in(w, 4) ? 1 + below(w, 3) : 0;
     w->retention = one_in(w, 4) ? 300000 : INT64_C(604800000);
 }
 
