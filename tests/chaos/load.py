@@ -9,7 +9,7 @@ import pika
 
 BASE_MS = 1767225600000         # 2026-01-01
 STEP_MS = 1500                  # of event time between two messages
-PACE = 0.06                     # seconds between two messages of a tenant
+PACE = {'sqlite': 0.06, 'mongodb': 0.25}       # s between two messages of a tenant; MongoDB's stand-in scans for each report
 IN_DOUBT = (pika.exceptions.AMQPError, OSError)     # confirmed or not: nobody knows
 
 APP = '''tenant: %(tenant)s
@@ -127,9 +127,9 @@ class Worker(threading.Thread):
 class Producer(Worker):
     """Publishes p:0, p:1, ... each until it is confirmed, some of them again on purpose."""
 
-    def __init__(self, tenant, seed, broker, address):
+    def __init__(self, tenant, seed, broker, address, pace):
         super().__init__('producer of ' + tenant)
-        self.tenant, self.broker, self.address = tenant, broker, address
+        self.tenant, self.broker, self.address, self.pace = tenant, broker, address, pace
         self.messages = Messages(seed, tenant)
         self.confirmed = 0                      # all sequences below it
         self.again = 0                          # published a second time after a doubt
@@ -144,7 +144,7 @@ class Producer(Worker):
                 self.confirmed += 1
                 if self.confirmed % 41 == 0:
                     self.publish(channel, self.confirmed - 1 - self.confirmed % 7)
-                connection.sleep(PACE)
+                connection.sleep(self.pace)
 
     def publish(self, channel, sequence):
         try:

@@ -126,7 +126,7 @@ class Scene:
         self.tap_triggers(tenant)
         broker = self.platform.credentials[tenant]['broker']
         self.watchers[tenant] = load.Watcher(tenant, broker, self.address)
-        self.producers.append(load.Producer(tenant, self.seed, broker, self.address))
+        self.producers.append(load.Producer(tenant, self.seed, broker, self.address, load.PACE['mongodb' if self.store else 'sqlite']))
         self.begin_worker(self.watchers[tenant])
         self.begin_worker(self.producers[-1])
 
