@@ -34,9 +34,11 @@
 #define HEARTBEAT_MS 1000 /* a child raises page->heartbeat at least this often */
 #define HEARTBEAT_LOST_MS                                                                                              \
     15000 /* not raised for so long: SIGKILL, unless page->blocked_until_ms says a call may block longer */
-#define DRAIN_MS         20000 /* SIGTERM to exit, then SIGKILL; below Kubernetes' 30 s */
-#define HEALTHY_MS       60000 /* up for so long: its backoff begins anew */
-#define BACKOFF_FIRST_MS 500   /* doubles per failure up to BACKOFF_MAX_MS, with full jitter */
+#define DRAIN_MS   20000 /* SIGTERM to exit, then SIGKILL; below Kubernetes' 30 s */
+#define HEALTHY_MS 60000 /* up for so long: its backoff begins anew */
+#define AT_ONCE_MS                                                                                                     \
+    100 /* the longest pause after the first death of one that was well; not all tenants' at the same moment */
+#define BACKOFF_FIRST_MS 500 /* doubles per failure up to BACKOFF_MAX_MS, with full jitter */
 #define BACKOFF_MAX_MS   60000
 #define CRASH_LOOP_COUNT 5 /* more own faults than this within CRASH_LOOP_MS: the tenant is parked as failing */
 #define CRASH_LOOP_MS    600000

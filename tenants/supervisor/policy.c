@@ -130,11 +130,18 @@ static bool killed_from_outside(const struct child_policy *c, const struct child
     return e->signal == SIGKILL && c->state != CHILD_KILLED;
 }
 
-/* How long it worked, as a limit of its backoff: who is killed again and again works for half of the time at least. */
-static int64_t useful_ms(const struct child_policy *c, int64_t now)
+/* The longest pause of one that was killed from outside: who is killed again and again works for nine tenths of the
+ * time, or is not ready yet. */
+static int64_t outside_limit(const struct child_policy *c, int64_t now)
 {
-    int64_t ms = c->ready_at ? now - c->ready_at : 0;
-    return ms > BACKOFF_FIRST_MS ? ms : BACKOFF_FIRST_MS;
+    int64_t ms = c->ready_at ? (now - c->ready_at) / 10 : BACKOFF_FIRST_MS;
+    return ms > AT_ONCE_MS ? ms : AT_ONCE_MS;
+}
+
+/* The first death since it was well says little: the next start may help. */
+static bool starts_at_once(const struct child_policy *c, const struct child_event *e)
+{
+    return c->failures == 1 && c->ready_at && (e->signal || policy_own_fault(e->code, e->signal));
 }
 
 static bool crash_loop(struct child_policy *c, int64_t now)
@@ -178,9 +185,10 @@ static void exited(struct child_policy *c, const struct child_event *e, int64_t 
         child_set_state(c, CHILD_FAILING, now);
         return;
     }
-    int64_t wait = patience(c, e->signal ? EXIT_FAULT : e->code, e->random);
-    if (outside && wait > useful_ms(c, now))
-        wait = useful_ms(c, now);
+    int64_t wait = starts_at_once(c, e) ? (int64_t)(e->random % (AT_ONCE_MS + 1))
+                                        : patience(c, e->signal ? EXIT_FAULT : e->code, e->random);
+    if (outside && wait > outside_limit(c, now))
+        wait = outside_limit(c, now);
     start_at(c, now + wait, now);
 }
 

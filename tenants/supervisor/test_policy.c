@@ -114,6 +114,27 @@ static void backoff_doubles_and_a_healthy_time_resets_it(void **state)
     assert_int_equal(f.c.next_start, f.now + BACKOFF_FIRST_MS / 2);
 }
 
+static void the_first_death_of_a_healthy_one_is_made_good_at_once(void **state)
+{
+    (void)state;
+    struct fixture f = {.now = 1000};
+    up(&f);
+    struct child_event died = {.kind = CHILD_EXITED, .signal = 11, .in_message = -1, .random = UINT32_MAX};
+    policy_step(&f.c, &died, f.now);
+    assert_true(f.c.next_start <= f.now + AT_ONCE_MS);
+    up(&f);
+    policy_step(&f.c, &died, f.now); /* again, soon */
+    assert_true(f.c.next_start >= f.now + BACKOFF_FIRST_MS);
+    up(&f);
+    f.now += HEALTHY_MS;
+    policy_step(&f.c, &died, f.now);
+    assert_true(f.c.next_start <= f.now + AT_ONCE_MS);
+    start(&f); /* dies before it is ready */
+    f.c.failures = 0;
+    policy_step(&f.c, &died, f.now);
+    assert_true(f.c.next_start >= f.now + BACKOFF_FIRST_MS / 2);
+}
+
 static void a_crash_loop_is_parked_until_an_operators_word(void **state)
 {
     (void)state;
@@ -155,7 +176,7 @@ static void a_kill_from_outside_is_no_fault_of_its_own(void **state)
         f.now += 3000;
         leave(&f, 0, SIGKILL);
         assert_int_equal(f.c.state, CHILD_WAITING);
-        assert_true(f.c.next_start <= f.now + 3000);
+        assert_true(f.c.next_start <= f.now + 300);
     }
     start(&f);
     leave(&f, 0, SIGKILL);
@@ -327,6 +348,7 @@ int main(void)
         cmocka_unit_test(waiting_for_a_broker_has_no_deadline),
         cmocka_unit_test(a_lost_heartbeat_is_killed_unless_a_call_may_block),
         cmocka_unit_test(backoff_doubles_and_a_healthy_time_resets_it),
+        cmocka_unit_test(the_first_death_of_a_healthy_one_is_made_good_at_once),
         cmocka_unit_test(a_crash_loop_is_parked_until_an_operators_word),
         cmocka_unit_test(a_broker_that_is_away_never_counts_towards_failing),
         cmocka_unit_test(a_kill_from_outside_is_no_fault_of_its_own),
