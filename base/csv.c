@@ -1,6 +1,7 @@
 #include "base/csv.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/scan.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,14 +28,24 @@ struct node {
     size_t first_child, next; /* indexes; 0: none */
 };
 
+/* A row's JSON is fixed text with the cells' values between: each step is some of that text, then a cell. */
+struct step {
+    size_t lead; /* bytes of fixed text */
+    size_t column;
+};
+
+#define STEP_COPY 32 /* so many bytes (or half of them) are copied at once, and what is too much is written over */
+
 struct csv {
     struct column *columns;
     size_t column_count;
     struct node *nodes; /* nodes[0] is the row */
     size_t node_count;
     struct cell *cells;
-    struct buf text; /* of cells with quotes in them */
-    struct buf row;
+    struct buf fixed; /* all fixed text, one behind the other, and STEP_COPY bytes */
+    struct step *steps;
+    size_t step_count, tail;     /* tail: fixed text behind the last cell */
+    struct buf text;             /* of cells with quotes in them */
     const struct column *misfit; /* of the last row */
 };
 
@@ -178,6 +189,34 @@ static int add_column(struct csv *c, const struct cell *name, const struct csv_t
     return 0;
 }
 
+/* The nodes as steps; `from` is where the fixed text before the next cell begins. */
+static void add_steps(struct csv *c, size_t node, size_t *from)
+{
+    const struct node *n = &c->nodes[node];
+    if (node && !n->first_child) {
+        c->steps[c->step_count++] = (struct step){c->fixed.len - *from, n->column};
+        *from = c->fixed.len;
+        return;
+    }
+    buf_add_char(&c->fixed, '{');
+    for (size_t child = n->first_child; child; child = c->nodes[child].next) {
+        if (child != n->first_child)
+            buf_add_char(&c->fixed, ',');
+        buf_add(&c->fixed, c->nodes[child].label.data, c->nodes[child].label.len);
+        add_steps(c, child, from);
+    }
+    buf_add_char(&c->fixed, '}');
+}
+
+static void plan(struct csv *c)
+{
+    size_t from = 0;
+    c->steps = mem_zero(c->column_count, sizeof *c->steps);
+    add_steps(c, 0, &from);
+    c->tail = c->fixed.len - from;
+    memset(buf_reserve(&c->fixed, STEP_COPY), 0, STEP_COPY);
+}
+
 static int read_header(struct csv *c, const char *line, size_t len, const struct csv_type *types, size_t count,
                        struct err *err)
 {
@@ -193,6 +232,7 @@ static int read_header(struct csv *c, const char *line, size_t len, const struct
         if (add_column(c, &c->cells[i], types, count, err) < 0)
             return -1;
     }
+    plan(c);
     return 0;
 }
 
@@ -236,8 +276,9 @@ void csv_free(struct csv **csv)
         buf_free(&c->nodes[i].label);
     free(c->nodes);
     free(c->cells);
+    free(c->steps);
+    buf_free(&c->fixed);
     buf_free(&c->text);
-    buf_free(&c->row);
     free(c);
     *csv = NULL;
 }
@@ -288,21 +329,96 @@ static bool write_cell(struct buf *out, const struct cell *c, enum value_type ty
     return fits;
 }
 
-static void write_node(struct csv *c, size_t node, struct buf *out)
+static void write_row(struct csv *c, struct buf *out)
 {
-    const struct node *n = &c->nodes[node];
-    if (node && !n->first_child) {
-        const struct column *column = &c->columns[n->column];
-        if (!write_cell(out, &c->cells[n->column], column->type))
+    const char *fixed = c->fixed.data;
+    for (size_t i = 0; i < c->step_count; i++) {
+        const struct column *column = &c->columns[c->steps[i].column];
+        buf_add(out, fixed, c->steps[i].lead);
+        fixed += c->steps[i].lead;
+        if (!write_cell(out, &c->cells[c->steps[i].column], column->type))
             c->misfit = column;
-        return;
     }
-    json_w_open(out, '{');
-    for (size_t child = n->first_child; child; child = c->nodes[child].next) {
-        json_w_raw(out, c->nodes[child].label.data, c->nodes[child].label.len);
-        write_node(c, child, out);
+    buf_add(out, fixed, c->tail);
+}
+
+/* ---- a plain row to JSON ---- */
+
+/* Only what needs no quotes here and no escapes there: cells are what is between commas. false: it is another line. */
+static bool split_plain(struct csv *c, const char *line, size_t len)
+{
+    const char *from = line, *end = line + len;
+    size_t n = 0;
+    uint64_t commas;
+    for (const char *s = line; s < end; s += SCAN_CELLS) {
+        if (!scan_cells(s, (size_t)(end - s), &commas) || n + (size_t)__builtin_popcountll(commas) >= c->column_count)
+            return false;
+        for (; commas; commas &= commas - 1) {
+            const char *comma = s + __builtin_ctzll(commas);
+            c->cells[n++] = (struct cell){from, (size_t)(comma - from)};
+            from = comma + 1;
+        }
     }
-    json_w_close(out, '}');
+    c->cells[n++] = (struct cell){from, (size_t)(end - from)};
+    return n == c->column_count;
+}
+
+/* Room for STEP_COPY bytes more than len is behind `to`; `readable`: bytes that are at `from`. */
+static inline char *copy_few(char *to, const char *from, size_t len, size_t readable)
+{
+    if (len <= STEP_COPY / 2 && readable >= STEP_COPY / 2)
+        memcpy(to, from, STEP_COPY / 2);
+    else if (len <= STEP_COPY && readable >= STEP_COPY)
+        memcpy(to, from, STEP_COPY);
+    else
+        memcpy(to, from, len);
+    return to + len;
+}
+
+/* As write_cell of a cell that is not empty and needs no look at its type's small print; NULL: it does. */
+static inline char *write_plain(char *to, const struct cell *c, enum value_type type, size_t readable)
+{
+    const char *end = c->p + c->len;
+    int64_t i;
+    double f;
+    switch (type) {
+    case VALUE_INT:
+        return scan_int(c->p, end, &i) == end ? copy_few(to, c->p, c->len, readable) : NULL;
+    case VALUE_FLOAT:
+        return scan_float(c->p, end, &f) == end ? copy_few(to, c->p, c->len, readable) : NULL;
+    case VALUE_STRING:
+        *to = '"';
+        to = copy_few(to + 1, c->p, c->len, readable);
+        *to = '"';
+        return to + 1;
+    default:
+        return c->len == 4 && memcmp(c->p, "true", 4) == 0 ? copy_few(to, c->p, 4, readable) : NULL;
+    }
+}
+
+/* The cells' text is as it is in JSON. */
+static void write_plain_row(struct csv *c, const char *line_end, struct buf *out)
+{
+    size_t most = c->fixed.len + (size_t)(line_end - c->cells[0].p) + c->step_count * strlen("null") + 2 * STEP_COPY;
+    char *to = buf_reserve(out, most);
+    const char *fixed = c->fixed.data;
+    for (size_t i = 0; i < c->step_count; i++) {
+        const struct step *step = &c->steps[i];
+        const struct column *column = &c->columns[step->column];
+        const struct cell *cell = &c->cells[step->column];
+        to = copy_few(to, fixed, step->lead, STEP_COPY);
+        fixed += step->lead;
+        char *behind = cell->len ? write_plain(to, cell, column->type, (size_t)(line_end - cell->p)) : NULL;
+        if (!behind) {
+            out->len = (size_t)(to - out->data);
+            if (!write_cell(out, cell, column->type)) /* within the room */
+                c->misfit = column;
+            behind = out->data + out->len;
+        }
+        to = behind;
+    }
+    memcpy(to, fixed, c->tail);
+    out->len = (size_t)(to - out->data) + c->tail;
 }
 
 int csv_row(struct csv *c, const char *line, size_t len, struct buf *out, struct err *err)
@@ -312,6 +428,10 @@ int csv_row(struct csv *c, const char *line, size_t len, struct buf *out, struct
     c->misfit = NULL;
     if (!len)
         return 0;
+    if (split_plain(c, line, len)) {
+        write_plain_row(c, line + len, out);
+        return 0;
+    }
     if (!utf8_valid(line, len))
         return err_set(err, ERR_INVALID, "the line is no valid UTF-8");
     long n = read_cells(line, len, &c->text, c->cells, c->column_count, &error);
@@ -320,9 +440,7 @@ int csv_row(struct csv *c, const char *line, size_t len, struct buf *out, struct
     if (n != (long)c->column_count)
         return err_set(err, ERR_INVALID, "the line has %s cells than the header's %zu", n < 0 ? "more" : "fewer",
                        c->column_count);
-    buf_clear(&c->row);
-    write_node(c, 0, &c->row);
-    buf_add(out, c->row.data, c->row.len);
+    write_row(c, out);
     return 0;
 }
 

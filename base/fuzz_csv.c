@@ -1,4 +1,5 @@
-/* The first line is the header, the others are rows: each is refused or becomes one JSON object. */
+/* The first line is the header, the others are rows: each is refused or becomes one JSON object, and the same one if
+ * all its cells are put in quotes. */
 #include "base/csv.h"
 #include "base/json.h"
 
@@ -11,12 +12,42 @@ static void demand(bool holds)
         abort();
 }
 
+static void quote_cells(struct buf *quoted, const char *line, size_t len)
+{
+    buf_add_char(quoted, '"');
+    for (size_t i = 0; i < len; i++) {
+        if (line[i] == ',')
+            buf_add_str(quoted, "\",\"");
+        else
+            buf_add_char(quoted, line[i]);
+    }
+    buf_add_char(quoted, '"');
+}
+
+static void check_as_quoted(struct csv *csv, const char *line, size_t len, const struct buf *out)
+{
+    struct buf quoted = {0}, again = {0};
+    struct err err;
+    enum value_type type;
+    const char *misfit = csv_misfit(csv, &type);
+    while (len && (line[len - 1] == '\n' || line[len - 1] == '\r'))
+        len--;
+    quote_cells(&quoted, line, len);
+    demand(csv_row(csv, quoted.data, quoted.len, &again, &err) == 0);
+    demand(again.len == out->len && memcmp(again.data, out->data, out->len) == 0);
+    demand(csv_misfit(csv, &type) == misfit);
+    buf_free(&quoted);
+    buf_free(&again);
+}
+
 static void check_row(struct csv *csv, const char *line, size_t len)
 {
     struct buf out = {0};
     struct err err = {0};
     int rc = csv_row(csv, line, len, &out, &err);
     demand(rc == 0 ? out.len == 0 || json_valid(out.data, out.len, NULL) : out.len == 0 && err.code == ERR_INVALID);
+    if (rc == 0 && out.len && !memchr(line, '"', len) && !memchr(line, '\r', len))
+        check_as_quoted(csv, line, len, &out);
     buf_free(&out);
 }
 

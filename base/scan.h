@@ -52,6 +52,42 @@ static inline const char *scan_plain(const char *s, const char *end)
     return scan_plain_bytes(s, end);
 }
 
+#define SCAN_CELLS 64 /* bytes looked at together */
+
+/* Bit i of *commas: s[i] is one. false: a byte needs a look within a JSON string, see scan_plain. */
+static inline bool scan_cells_bytes(const char *s, uint64_t *commas)
+{
+    *commas = 0;
+    for (unsigned i = 0; i < SCAN_CELLS; i++)
+        *commas |= (uint64_t)(s[i] == ',') << i;
+    return scan_plain_bytes(s, s + SCAN_CELLS) == s + SCAN_CELLS;
+}
+
+/* The same of the `left` bytes at s, if these are fewer. */
+static inline bool scan_cells(const char *s, size_t left, uint64_t *commas)
+{
+    char padded[SCAN_CELLS];
+    if (left < SCAN_CELLS) {
+        memset(padded, ' ', sizeof padded);
+        s = memcpy(padded, s, left);
+    }
+#if defined(__SSE2__)
+    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(0x20);
+    const __m128i comma = _mm_set1_epi8(',');
+    __m128i special = _mm_setzero_si128();
+    *commas = 0;
+    for (unsigned i = 0; i < SCAN_CELLS; i += 16) {
+        __m128i w = _mm_loadu_si128((const __m128i *)(const void *)(s + i));
+        special = _mm_or_si128(special, _mm_or_si128(_mm_cmplt_epi8(w, space),
+                                                     _mm_or_si128(_mm_cmpeq_epi8(w, quote), _mm_cmpeq_epi8(w, slash))));
+        *commas |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(w, comma)) << i;
+    }
+    return !_mm_movemask_epi8(special);
+#else
+    return scan_cells_bytes(s, commas);
+#endif
+}
+
 /* As memcmp == 0, for short texts whose length is known only here. */
 static inline bool scan_same(const char *a, const char *b, size_t len)
 {
@@ -112,6 +148,53 @@ static inline uint64_t scan_eight_value(const char *s)
         n = n * 10 + (uint64_t)(s[i] - '0');
     return n;
 #endif
+}
+
+/* A number of JSON's grammar at s that is plain, up to the byte behind it; NULL: there is none, or it is not plain.
+ * What follows it is not looked at, but for what could go on as a number. Plain: up to 18 digits and no fraction. */
+static inline const char *scan_int(const char *s, const char *end, int64_t *i)
+{
+    bool negative = s < end && *s == '-';
+    s += negative;
+    const char *from = s, *most = end - s > 18 ? s + 18 : end;
+    uint64_t n = 0;
+    if (most - s >= 8 && scan_eight_digits(s)) {
+        n = scan_eight_value(s);
+        s += 8;
+    }
+    while (s < most && scan_is_digit(*s))
+        n = n * 10 + (uint64_t)(*s++ - '0');
+    if (s == from || (*from == '0' && s - from > 1) ||
+        (s < end && (scan_is_digit(*s) || *s == '.' || *s == 'e' || *s == 'E')))
+        return NULL;
+    *i = negative ? -(int64_t)n : (int64_t)n;
+    return s;
+}
+
+/* The same; plain: digits that a double holds exactly, divided by a power of ten that it holds exactly, which rounds
+ * correctly; no exponent. */
+static inline const char *scan_float(const char *s, const char *end, double *f)
+{
+    static const double tens[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    bool negative = s < end && *s == '-';
+    s += negative;
+    const char *from = s, *point = NULL, *most = end - s > 15 ? s + 16 : end;
+    uint64_t n = 0;
+    for (; s < most; s++) {
+        if (scan_is_digit(*s))
+            n = n * 10 + (uint64_t)(*s - '0');
+        else if (*s == '.' && !point && s > from)
+            point = s;
+        else
+            break;
+    }
+    if (s == from || s - from > 15 || point == s - 1 || (s < end && (*s == 'e' || *s == 'E' || *s == '.')))
+        return NULL;
+    if (*from == '0' && s - from > 1 && from[1] != '.')
+        return NULL;
+    double v = (double)n / tens[point ? s - point - 1 : 0];
+    *f = negative ? -v : v;
+    return s;
 }
 
 #endif

@@ -171,6 +171,75 @@ static void names_the_cell_that_does_not_fit(void **state)
     csv_free(&csv);
 }
 
+/* A line whose cells are all in quotes is read cell by cell, one that is plain is not: the same comes of both. */
+static void expect_as_quoted(struct csv *csv, const char *line)
+{
+    struct buf quoted = {0}, plain_out = {0}, quoted_out = {0};
+    struct err err;
+    enum value_type type;
+    buf_add_char(&quoted, '"');
+    for (const char *s = line; *s; s++)
+        buf_add_str(&quoted, *s == ',' ? "\",\"" : (char[]){*s, 0});
+    buf_add_char(&quoted, '"');
+    assert_int_equal(row_of(csv, line, &plain_out, &err), 0);
+    const char *misfit = csv_misfit(csv, &type);
+    assert_int_equal(row_of(csv, buf_cstr(&quoted), &quoted_out, &err), 0);
+    assert_ptr_equal(misfit, csv_misfit(csv, &type));
+    assert_string_equal(buf_cstr(&plain_out), buf_cstr(&quoted_out));
+    buf_free(&quoted);
+    buf_free(&plain_out);
+    buf_free(&quoted_out);
+}
+
+static void plain_lines_are_read_as_all_others(void **state)
+{
+    (void)state;
+    static const char *const cells[] = {"",
+                                        "0",
+                                        "-0",
+                                        "01",
+                                        "-",
+                                        "1.5",
+                                        "1.",
+                                        ".5",
+                                        "-12.50",
+                                        "1e3",
+                                        "1E-2",
+                                        "+1",
+                                        "1x",
+                                        "true",
+                                        "TRUE",
+                                        "True",
+                                        "false",
+                                        "null",
+                                        "a b",
+                                        "{}",
+                                        "\t",
+                                        "\xC3\xA9",
+                                        "\x7F",
+                                        "a\\b",
+                                        "12345678901234567890",
+                                        "123456789012345678",
+                                        "123456789012345",
+                                        "1234567890.1234567",
+                                        "121.0",
+                                        "1e400",
+                                        "nan",
+                                        "2026-01-01 00:00:00 UTC",
+                                        "a text that is longer than what is copied at once"};
+    struct csv *csv = begin("device.kind,station_id,name,value,isActive,device.id,other");
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) {
+        for (int column = 0; column < 7; column++) {
+            struct buf line = {0};
+            for (int c = 0; c < 7; c++)
+                buf_printf(&line, "%s%s", c ? "," : "", c == column ? cells[i] : "7");
+            expect_as_quoted(csv, buf_cstr(&line));
+            buf_free(&line);
+        }
+    }
+    csv_free(&csv);
+}
+
 static void writes_cells(void **state)
 {
     (void)state;
@@ -192,6 +261,7 @@ int main(void)
         cmocka_unit_test(tells_at_once_what_would_spoil_every_row),
         cmocka_unit_test(refuses_bad_rows_and_goes_on),
         cmocka_unit_test(names_the_cell_that_does_not_fit),
+        cmocka_unit_test(plain_lines_are_read_as_all_others),
         cmocka_unit_test(writes_cells),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -229,51 +229,6 @@ void layouts_learn(struct layouts *l, const struct app *app, const char *object,
 
 /* ---- values ---- */
 
-/* Up to 18 digits and no fraction; *end is behind the text, which goes on behind the value. */
-static inline const char *read_int(const char *s, const char *end, int64_t *i)
-{
-    bool negative = *s == '-';
-    s += negative;
-    const char *from = s, *most = end - s > 18 ? s + 18 : end;
-    uint64_t n = 0;
-    if (most - s >= 8 && scan_eight_digits(s)) {
-        n = scan_eight_value(s);
-        s += 8;
-    }
-    while (s < most && scan_is_digit(*s))
-        n = n * 10 + (uint64_t)(*s++ - '0');
-    if (s == from || s == end || scan_is_digit(*s) || (*from == '0' && s - from > 1) || *s == '.' || *s == 'e' ||
-        *s == 'E')
-        return NULL;
-    *i = negative ? -(int64_t)n : (int64_t)n;
-    return s;
-}
-
-/* Digits that a double holds exactly, divided by a power of ten that it holds exactly: correctly rounded. */
-static inline const char *read_float(const char *s, const char *end, double *f)
-{
-    static const double tens[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
-    bool negative = *s == '-';
-    s += negative;
-    const char *from = s, *point = NULL, *most = end - s > 16 ? s + 16 : end;
-    uint64_t n = 0;
-    for (; s < most; s++) {
-        if (scan_is_digit(*s))
-            n = n * 10 + (uint64_t)(*s - '0');
-        else if (*s == '.' && !point && s > from)
-            point = s;
-        else
-            break;
-    }
-    if (s == from || s == most || point == s - 1 || *s == 'e' || *s == 'E' || *s == '.')
-        return NULL;
-    if (*from == '0' && s - from > 1 && from[1] != '.')
-        return NULL;
-    double v = (double)n / tens[point ? s - point - 1 : 0];
-    *f = negative ? -v : v;
-    return s;
-}
-
 static inline const char *read_bool(const char *s, const char *end, bool *b)
 {
     if (end - s < 5) /* the object's end is behind it */
@@ -312,7 +267,7 @@ static inline const char *read_any(const char *s, const char *end)
     const char *text, *behind;
     size_t len;
     int64_t number;
-    behind = *s == '"' ? read_plain(s, end, &text, &len) : read_int(s, end, &number);
+    behind = *s == '"' ? read_plain(s, end, &text, &len) : scan_int(s, end, &number);
     return behind ? behind : skip_checked(s, end);
 }
 
@@ -328,10 +283,10 @@ static inline const char *read_hole(const struct hole *h, struct layouts *l, con
         return end - s > 4 && memcmp(s, "null", 4) == 0 ? s + 4 : NULL;
     case HOLE_INT:
         v->type = VALUE_INT;
-        return read_int(s, end, &v->i);
+        return scan_int(s, end, &v->i);
     case HOLE_FLOAT:
         v->type = VALUE_FLOAT;
-        return read_float(s, end, &v->f);
+        return scan_float(s, end, &v->f);
     case HOLE_BOOL:
         v->type = VALUE_BOOL;
         return read_bool(s, end, &v->b);
@@ -346,10 +301,10 @@ static inline const char *read_hole(const struct hole *h, struct layouts *l, con
             return NULL;
         return behind;
     case HOLE_TIME_MS:
-        behind = read_int(s, end, time);
+        behind = scan_int(s, end, time);
         return behind && *time >= 0 && *time <= TIME_MAX_MS ? behind : NULL;
     case HOLE_TIME_S:
-        behind = read_int(s, end, time);
+        behind = scan_int(s, end, time);
         if (!behind || *time < 0 || *time > TIME_MAX_MS / 1000)
             return NULL;
         *time *= 1000;
