@@ -117,6 +117,47 @@ static inline bool scan_same(const char *a, const char *b, size_t len)
     return true;
 }
 
+#define SCAN_ROOM 16
+
+/* Which of 16 bytes are the same: bit i for the one at i. */
+static inline unsigned scan_same_bits_bytes(const char *a, const char *b)
+{
+    unsigned bits = 0;
+    for (unsigned i = 0; i < 16; i++)
+        bits |= (unsigned)(a[i] == b[i]) << i;
+    return bits;
+}
+
+static inline unsigned scan_same_bits(const char *a, const char *b)
+{
+#if defined(__SSE2__)
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)a),
+                                                      _mm_loadu_si128((const __m128i *)(const void *)b)));
+#else
+    return scan_same_bits_bytes(a, b);
+#endif
+}
+
+/* As scan_same of the first len bytes; `left` bytes are at a, and at b at least SCAN_ROOM more than len. */
+static inline bool scan_begins(const char *a, size_t left, const char *b, size_t len)
+{
+#if defined(__SSE2__)
+    if (left >= 16 && len <= 32) {
+        __m128i same = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)a),
+                                      _mm_loadu_si128((const __m128i *)(const void *)b));
+        unsigned differs = ~(unsigned)_mm_movemask_epi8(same) & 0xFFFF;
+        if (len <= 16)
+            return !(differs & ((1U << len) - 1));
+        if (len > left)
+            return false;
+        same = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)(a + len - 16)),
+                              _mm_loadu_si128((const __m128i *)(const void *)(b + len - 16)));
+        return !differs && _mm_movemask_epi8(same) == 0xFFFF;
+    }
+#endif
+    return len <= left && scan_same(a, b, len);
+}
+
 static inline uint64_t scan_word(const char *s)
 {
     uint64_t w;
@@ -124,63 +165,108 @@ static inline uint64_t scan_word(const char *s)
     return w;
 }
 
-/* Are the eight bytes at s all decimal digits? */
-static inline bool scan_eight_digits(const char *s)
+static inline uint64_t scan_ten_to(unsigned n) /* n: up to 15 */
 {
-    uint64_t w = scan_word(s);
-    return ((w & UINT64_C(0xF0F0F0F0F0F0F0F0)) |
-            (((w + UINT64_C(0x0606060606060606)) & UINT64_C(0xF0F0F0F0F0F0F0F0)) >> 4)) == UINT64_C(0x3333333333333333);
+    static const uint64_t tens[] = {1,
+                                    10,
+                                    100,
+                                    1000,
+                                    10000,
+                                    100000,
+                                    1000000,
+                                    10000000,
+                                    100000000,
+                                    1000000000,
+                                    10000000000,
+                                    100000000000,
+                                    1000000000000,
+                                    10000000000000,
+                                    100000000000000,
+                                    1000000000000000};
+    return tens[n];
 }
 
-/* Their value: pairs, fours and eights of digits are put together side by side (little-endian machines; others read
- * them one by one). */
-static inline uint64_t scan_eight_value(const char *s)
+/* The value of the first `count` (1 to 8) of eight characters, the first in the lowest byte, all digits; what is behind
+ * them may be anything. Pairs, fours and eights are put together side by side. */
+static inline uint64_t scan_digits_value(uint64_t w, unsigned count)
 {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    uint64_t w = scan_word(s) - UINT64_C(0x3030303030303030);
+    w = (w ^ UINT64_C(0x3030303030303030)) << (64 - 8 * count);
     w = w * 10 + (w >> 8);
     return (((w & UINT64_C(0x000000FF000000FF)) * UINT64_C(0x000F424000000064)) +
             (((w >> 16) & UINT64_C(0x000000FF000000FF)) * UINT64_C(0x0000271000000001))) >>
            32;
+}
+
+/* The first in the lowest byte. */
+static inline uint64_t scan_first_low(const char *s)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return scan_word(s);
 #else
-    uint64_t n = 0;
-    for (int i = 0; i < 8; i++)
-        n = n * 10 + (uint64_t)(s[i] - '0');
-    return n;
+    return __builtin_bswap64(scan_word(s));
 #endif
 }
 
+/* Which of the 16 bytes at s are decimal digits: bit i for s[i]; above them none. */
+static inline unsigned scan_digit_bits_bytes(const char *s)
+{
+    unsigned bits = 0;
+    for (unsigned i = 0; i < 16; i++)
+        bits |= (unsigned)scan_is_digit(s[i]) << i;
+    return bits;
+}
+
+static inline unsigned scan_digit_bits(const char *s)
+{
+#if defined(__SSE2__)
+    /* signed: 0 to 9 become the lowest of all */
+    __m128i w = _mm_add_epi8(_mm_loadu_si128((const __m128i *)(const void *)s), _mm_set1_epi8((char)(128 - '0')));
+    return (unsigned)_mm_movemask_epi8(_mm_cmplt_epi8(w, _mm_set1_epi8(-128 + 10)));
+#else
+    return scan_digit_bits_bytes(s);
+#endif
+}
+
+/* The `count` (1 to 16) digits at s, where 16 bytes are. */
+static inline uint64_t scan_digits(const char *s, unsigned count)
+{
+    if (count <= 8)
+        return scan_digits_value(scan_first_low(s), count);
+    return scan_digits_value(scan_first_low(s), 8) * scan_ten_to(count - 8) +
+           scan_digits_value(scan_first_low(s + 8), count - 8);
+}
+
+/* The same of eight at most with one byte between, behind the first `whole` of them. */
+static inline uint64_t scan_digits_around(const char *s, unsigned whole, unsigned count)
+{
+    uint64_t first = (UINT64_C(1) << 8 * whole) - 1;
+    return scan_digits_value((scan_first_low(s) & first) | (scan_first_low(s + 1) & ~first), count);
+}
+
 /* A number of JSON's grammar at s that is plain, up to the byte behind it; NULL: there is none, or it is not plain.
- * What follows it is not looked at, but for what could go on as a number. Plain: up to 18 digits and no fraction. */
-static inline const char *scan_int(const char *s, const char *end, int64_t *i)
+ * What follows is not looked at: a number that goes on is the caller's to see. scan_int, plain: up to 18 digits.
+ * scan_float, plain: digits that a double holds exactly, divided by a power of ten that it holds exactly, which rounds
+ * correctly. */
+static inline const char *scan_int_bytes(const char *s, const char *end, int64_t *i)
 {
     bool negative = s < end && *s == '-';
-    s += negative;
-    const char *from = s, *most = end - s > 18 ? s + 18 : end;
+    const char *from = s += negative;
     uint64_t n = 0;
-    if (most - s >= 8 && scan_eight_digits(s)) {
-        n = scan_eight_value(s);
-        s += 8;
-    }
-    while (s < most && scan_is_digit(*s))
-        n = n * 10 + (uint64_t)(*s++ - '0');
-    if (s == from || (*from == '0' && s - from > 1) ||
-        (s < end && (scan_is_digit(*s) || *s == '.' || *s == 'e' || *s == 'E')))
+    for (; s < end && s - from < 19 && scan_is_digit(*s); s++)
+        n = n * 10 + (uint64_t)(*s - '0');
+    if (s == from || s - from > 18 || (*from == '0' && s - from > 1))
         return NULL;
     *i = negative ? -(int64_t)n : (int64_t)n;
     return s;
 }
 
-/* The same; plain: digits that a double holds exactly, divided by a power of ten that it holds exactly, which rounds
- * correctly; no exponent. */
-static inline const char *scan_float(const char *s, const char *end, double *f)
+static inline const char *scan_float_bytes(const char *s, const char *end, double *f)
 {
-    static const double tens[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
     bool negative = s < end && *s == '-';
     s += negative;
-    const char *from = s, *point = NULL, *most = end - s > 15 ? s + 16 : end;
+    const char *from = s, *point = NULL;
     uint64_t n = 0;
-    for (; s < most; s++) {
+    for (; s < end && s - from < 16; s++) {
         if (scan_is_digit(*s))
             n = n * 10 + (uint64_t)(*s - '0');
         else if (*s == '.' && !point && s > from)
@@ -188,13 +274,59 @@ static inline const char *scan_float(const char *s, const char *end, double *f)
         else
             break;
     }
-    if (s == from || s - from > 15 || point == s - 1 || (s < end && (*s == 'e' || *s == 'E' || *s == '.')))
+    if (s == from || s - from > 15 || point == s - 1 || (*from == '0' && s - from > 1 && from[1] != '.'))
         return NULL;
-    if (*from == '0' && s - from > 1 && from[1] != '.')
-        return NULL;
-    double v = (double)n / tens[point ? s - point - 1 : 0];
+    double v = (double)n / (double)scan_ten_to(point ? (unsigned)(s - point - 1) : 0);
     *f = negative ? -v : v;
     return s;
+}
+
+#define SCAN_NUMBER 17 /* bytes at s, and a plain number needs no look at where the text ends */
+
+/* The same of a number of few digits (an int up to 15, a float up to 15 or, with a fraction, 8). */
+static inline const char *scan_int_within(const char *s, int64_t *i)
+{
+    int64_t negative = *s == '-';
+    s += negative;
+    unsigned digits = (unsigned)__builtin_ctz(~scan_digit_bits(s));
+    if (digits - 1 >= 15 || (*s == '0' && digits > 1))
+        return NULL;
+    *i = ((int64_t)scan_digits(s, digits) ^ -negative) + negative;
+    return s + digits;
+}
+
+static inline const char *scan_float_within(const char *s, double *f)
+{
+    bool negative = *s == '-';
+    s += negative;
+    unsigned bits = scan_digit_bits(s), whole = (unsigned)__builtin_ctz(~bits), behind = 0;
+    if (whole - 1 >= 15 || (*s == '0' && whole > 1))
+        return NULL;
+    uint64_t n;
+    if (s[whole] == '.') {
+        behind = (unsigned)__builtin_ctz(~(bits >> whole >> 1));
+        if (behind == 0 || whole + behind > 8)
+            return NULL;
+        n = scan_digits_around(s, whole, whole + behind);
+        whole++;
+    } else {
+        n = scan_digits(s, whole);
+    }
+    double v = (double)n / (double)scan_ten_to(behind);
+    *f = negative ? -v : v;
+    return s + whole + behind;
+}
+
+static inline const char *scan_int(const char *s, const char *end, int64_t *i)
+{
+    const char *behind = end - s >= SCAN_NUMBER ? scan_int_within(s, i) : NULL;
+    return behind ? behind : scan_int_bytes(s, end, i);
+}
+
+static inline const char *scan_float(const char *s, const char *end, double *f)
+{
+    const char *behind = end - s >= SCAN_NUMBER ? scan_float_within(s, f) : NULL;
+    return behind ? behind : scan_float_bytes(s, end, f);
 }
 
 #endif

@@ -1,4 +1,5 @@
 /* Each way of scanning gives what looking at one byte after another gives. */
+#include "base/json.h"
 #include "base/scan.h"
 
 #include <setjmp.h>
@@ -69,23 +70,159 @@ static void texts_are_the_same_if_all_bytes_are(void **state)
     }
 }
 
-static void eight_digits_and_their_value(void **state)
+/* The first text ends where its memory ends. */
+static void texts_that_begin_the_same(void **state)
+{
+    (void)state;
+    char b[LENGTHS + SCAN_ROOM] = {0};
+    for (size_t i = 0; i < LENGTHS; i++)
+        b[i] = (char)('a' + i % 26);
+    for (size_t left = 0; left < LENGTHS; left++) {
+        char *a = malloc(left ? left : 1);
+        assert_non_null(a);
+        memcpy(a, b, left);
+        for (size_t len = 0; len < LENGTHS; len++) {
+            assert_int_equal(scan_begins(a, left, b, len), len <= left);
+            for (size_t at = 0; at < left; at++) {
+                a[at] ^= 1;
+                assert_int_equal(scan_begins(a, left, b, len), len <= left && at >= len);
+                a[at] ^= 1;
+            }
+        }
+        free(a);
+    }
+}
+
+static void digits_and_their_value(void **state)
 {
     (void)state;
     uint64_t random = 7;
-    char text[16];
-    for (int i = 0; i < 200000; i++) {
-        uint64_t n = next(&random) % 100000000;
-        snprintf(text, sizeof text, "%08llu", (unsigned long long)n);
-        assert_true(scan_eight_digits(text));
-        assert_int_equal(scan_eight_value(text), n);
+    for (int n = 0; n < 100000; n++) {
+        char text[17], digits[17];
+        unsigned count = 1 + (unsigned)(next(&random) % 16), whole = 1 + (unsigned)(next(&random) % 14);
+        for (int i = 0; i < 16; i++)
+            text[i] = (char)(next(&random) % 3 ? '0' + next(&random) % 10 : next(&random) % 256);
+        assert_int_equal(scan_digit_bits(text), scan_digit_bits_bytes(text));
+        for (unsigned i = 0; i < 16; i++)
+            text[i] = i < count ? (char)('0' + next(&random) % 10) : (char)(next(&random) % 256);
+        snprintf(digits, sizeof digits, "%.*s", (int)count, text);
+        assert_int_equal(scan_digits(text, count), strtoull(digits, NULL, 10));
+        if (whole >= count || count > 8)
+            continue;
+        memmove(text + whole + 1, text + whole, 15 - whole);
+        text[whole] = '.';
+        assert_int_equal(scan_digits_around(text, whole, count), strtoull(digits, NULL, 10));
     }
-    for (int at = 0; at < 8; at++)
-        for (int byte = 0; byte < 256; byte++) {
-            memcpy(text, "00000000", 8);
-            text[at] = (char)byte;
-            assert_int_equal(scan_eight_digits(text), byte >= '0' && byte <= '9');
+}
+
+/* A number that is read is the general way's to its last bit, unless it goes on behind it. From memory that ends with
+ * the text. Returns whether the whole text was read as an int (1), as a float (2). */
+static int check_number(const char *text, size_t len, const char *behind)
+{
+    size_t all = len + strlen(behind), token_len = 0;
+    char *s = malloc(all ? all : 1);
+    const char *end = s + all, *token = NULL;
+    memcpy(s, text, len);
+    memcpy(s + len, behind, all - len);
+    int64_t i = 0, want_int;
+    int64_t int_bytes = 0;
+    double f = 0, bytes = 0, want;
+    const char *int_end = scan_int(s, end, &i), *float_end = scan_float(s, end, &f);
+    assert_ptr_equal(int_end, scan_int_bytes(s, end, &int_bytes));
+    assert_int_equal(i, int_bytes);
+    assert_ptr_equal(float_end, scan_float_bytes(s, end, &bytes));
+    assert_true(!float_end || memcmp(&f, &bytes, sizeof f) == 0);
+    struct json j = json_begin(s, len);
+    bool number = json_number(&j, &token, &token_len) && token_len == len;
+    bool whole_int = int_end == s + len, whole_float = float_end == s + len;
+    assert_true(!whole_int || (number && json_int(s, len, &want_int) && i == want_int));
+    assert_true(!whole_float || (number && json_float(s, len, &want) && memcmp(&f, &want, sizeof f) == 0));
+    free(s);
+    return whole_int + 2 * whole_float;
+}
+
+static void plain_numbers(void **state)
+{
+    (void)state;
+    static const char *const behinds[] = {
+        "", ",", "}", ",\"a\":1,\"b\":22222222222", " ", "x", "\"0000000000000000000"};
+    static const struct {
+        const char *number;
+        int plain; /* as an int 1, as a float 2 */
+    } cases[] = {
+        {"0", 3},
+        {"-0", 3},
+        {"7", 3},
+        {"-12", 3},
+        {"1234567", 3},
+        {"12345678", 3},
+        {"123456789", 3},
+        {"123456789012345", 3},
+        {"1234567890123456", 1},
+        {"-123456789012345678", 1},
+        {"1234567890123456789", 0},
+        {"01", 0},
+        {"-00000001", 0},
+        {"", 0},
+        {"-", 0},
+        {"+1", 0},
+        {"1.5", 2},
+        {"-0.25", 2},
+        {"1234567.1234567", 2},
+        {"0.12345678", 2},
+        {"12345678.5", 2},
+        {"0.00000001", 2},
+        {"1.", 0},
+        {".5", 0},
+        {"-.5", 0},
+        {"00.5", 0},
+        {"1.5.", 0},
+        {"1e5", 0},
+        {"1.5E5", 0},
+        {"1.12345678901234567", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (size_t k = 0; k < sizeof behinds / sizeof *behinds; k++)
+            assert_int_equal(check_number(cases[i].number, strlen(cases[i].number), behinds[k]), cases[i].plain);
+}
+
+static void numbers_by_chance(void **state)
+{
+    (void)state;
+    static const char parts[] = "0123456789012345678900..-e";
+    static const char *const behinds[] = {"", ",", ",\"abcdefghijklmnopqrstuvwxyz"};
+    uint64_t random = 3;
+    for (int n = 0; n < 300000; n++) {
+        char text[24];
+        size_t len = next(&random) % sizeof text;
+        for (size_t i = 0; i < len; i++)
+            text[i] = parts[next(&random) % (sizeof parts - 1)];
+        (void)check_number(text, len, behinds[n % 3]);
+    }
+}
+
+static void commas_of_plain_cells(void **state)
+{
+    (void)state;
+    uint64_t random = 11;
+    for (int n = 0; n < 100000; n++) {
+        size_t left = 1 + next(&random) % SCAN_CELLS;
+        char *s = malloc(left);
+        uint64_t want = 0, commas = 0, bytes = 0;
+        bool plain = true;
+        for (size_t i = 0; i < left; i++) {
+            s[i] = next(&random) % 4 ? 'a' : next(&random) % 16 ? ',' : (char)(next(&random) % 256);
+            want |= (uint64_t)(s[i] == ',') << i;
         }
+        plain = one_by_one(s, s + left) == s + left;
+        assert_int_equal(scan_cells(s, left, &commas), plain);
+        assert_int_equal(commas, want);
+        if (left == SCAN_CELLS) {
+            assert_int_equal(scan_cells_bytes(s, &bytes), plain);
+            assert_int_equal(bytes, want);
+        }
+        free(s);
+    }
 }
 
 int main(void)
@@ -93,7 +230,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_byte_at_every_place),
         cmocka_unit_test(texts_are_the_same_if_all_bytes_are),
-        cmocka_unit_test(eight_digits_and_their_value),
+        cmocka_unit_test(texts_that_begin_the_same),
+        cmocka_unit_test(digits_and_their_value),
+        cmocka_unit_test(plain_numbers),
+        cmocka_unit_test(numbers_by_chance),
+        cmocka_unit_test(commas_of_plain_cells),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

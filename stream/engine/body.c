@@ -78,8 +78,10 @@ static void take_sequence(struct engine *e, struct bytes body)
     enum json_type type;
     const char *from;
     for (;;) {
+        if (j.at < j.end && *j.at == '\n') /* between lines */
+            j.at++;
         if (j.at < j.end && *j.at != '{')
-            json_peek(&j); /* white space */
+            json_peek(&j); /* other white space */
         if (j.at == j.end)
             return;
         if (*j.at == '{' && take_predicted(e, &j))

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define PATIENCE_MAX 1024
+#define NOTHING_SEEN UINT32_MAX /* more bits than there are bytes: no text is the same */
 
 void layouts_free(struct layouts *l)
 {
@@ -144,7 +145,7 @@ static bool learn_holes(struct layout *l, const struct app *app, struct walk *w,
         if (l->hole_count == LAYOUT_HOLES_MAX)
             return false;
         struct hole *h = &l->holes[l->hole_count++];
-        h->lead = (uint32_t)(w->at - w->fixed);
+        *h = (struct hole){.lead = (uint32_t)(w->at - w->fixed), .seen_bits = NOTHING_SEEN};
         if (!hole_at(app, w->at, targets, count, h))
             return false;
         buf_add(&l->text, w->fixed, h->lead);
@@ -152,6 +153,7 @@ static bool learn_holes(struct layout *l, const struct app *app, struct walk *w,
     }
     l->tail = (uint32_t)(w->end - w->fixed);
     buf_add(&l->text, w->fixed, l->tail);
+    memset(buf_reserve(&l->text, SCAN_ROOM), 0, SCAN_ROOM);
     return !too_deep && l->text.len <= LAYOUT_TEXT_MAX;
 }
 
@@ -272,8 +274,9 @@ static inline const char *read_any(const char *s, const char *end)
 }
 
 /* A number must end where it ends: 1x is no value of a valid object, and what follows is compared anyway. */
-static inline const char *read_hole(const struct hole *h, struct layouts *l, const struct app *app, const char *s,
-                                    const char *end, struct value *slots, int64_t *time)
+static __attribute__((noinline)) const char *read_hole(const struct hole *h, struct layouts *l, const struct app *app,
+                                                       const char *s, const char *end, struct value *slots,
+                                                       int64_t *time)
 {
     struct value *v = &slots[h->slot];
     const char *text, *behind;
@@ -315,24 +318,117 @@ static inline const char *read_hole(const struct hole *h, struct layouts *l, con
     return read_any(s, end);
 }
 
+/* As read_hole of a value that has SCAN_NUMBER bytes, where no look at the end is needed; what it does not know is left
+ * to that. */
+static inline const char *read_roomy(const struct hole *h, struct layouts *l, const struct app *app, const char *s,
+                                     const char *end, struct value *slots, int64_t *time)
+{
+    struct value *v = &slots[h->slot];
+    const char *behind = NULL, *text;
+    size_t len;
+    int64_t number;
+    switch (h->kind) {
+    case HOLE_INT:
+        v->type = VALUE_INT;
+        behind = scan_int_within(s, &v->i);
+        break;
+    case HOLE_FLOAT:
+        v->type = VALUE_FLOAT;
+        behind = scan_float_within(s, &v->f);
+        break;
+    case HOLE_BOOL:
+        v->type = VALUE_BOOL;
+        v->b = memcmp(s, "true", 4) == 0;
+        behind = v->b ? s + 4 : memcmp(s, "false", 5) == 0 ? s + 5 : NULL;
+        break;
+    case HOLE_TIME_TEXT:
+        len = *s == '"' ? time_memory_begins(&l->time, s + 1, (size_t)(end - s) - 1, time) : 0;
+        if (len && end - s > (ptrdiff_t)len + 2 && s[len + 1] == '"') /* plain, as the one remembered was */
+            behind = s + len + 2;
+        break;
+    case HOLE_SKIP:
+        if (*s == '"')
+            behind = read_plain(s, end, &text, &len);
+        else
+            behind = scan_int_within(s, &number);
+        break;
+    default:
+        break;
+    }
+    return behind ? behind : read_hole(h, l, app, s, end, slots, time);
+}
+
 /* ---- the object ---- */
 
-static const char *read_layout(const struct layout *n, struct layouts *l, const struct app *app, const char *s,
+/* ---- values that stay ---- */
+
+#define WORTH 8  /* a value that stayed so often is compared again at once when it has changed */
+#define REST  30 /* ... another only after so many */
+
+/* Is the value at s, where SCAN_NUMBER bytes are, what it was? */
+static inline bool stays(struct hole *h, const char *s)
+{
+    if (!h->rest && !(~scan_same_bits(s, h->seen) & h->seen_bits)) {
+        h->hits++;
+        return true;
+    }
+    return false;
+}
+
+static inline const char *take_again(const struct hole *h, const char *s, struct value *slots)
+{
+    struct value *v = &slots[h->slot];
+    if (h->kind >= HOLE_INT) {
+        *v = h->value;
+        if (h->kind == HOLE_STRING)
+            v->s = s + 1;
+    }
+    return s + h->seen_len;
+}
+
+/* It has changed to what was read from s to behind it. */
+static __attribute__((noinline)) void see(struct hole *h, const char *s, const char *behind, const struct value *slots)
+{
+    size_t len = (size_t)(behind - s);
+    h->rest = h->hits >= WORTH ? 0 : REST;
+    h->hits = 0;
+    if (len >= sizeof h->seen || h->kind > HOLE_STRING) {
+        h->seen_bits = NOTHING_SEEN;
+        return;
+    }
+    memcpy(h->seen, s, sizeof h->seen);
+    h->seen_len = (uint32_t)len;
+    h->seen_bits = (2U << len) - 1;
+    if (h->kind >= HOLE_INT)
+        h->value = slots[h->slot];
+}
+
+static const char *read_layout(struct layout *n, struct layouts *l, const struct app *app, const char *s,
                                const char *end, struct value *slots, int64_t *time)
 {
     const char *text = n->text.data;
     for (uint32_t i = 0; i < n->hole_count; i++) {
-        const struct hole *h = &n->holes[i];
-        if ((size_t)(end - s) <= h->lead || !scan_same(s, text, h->lead))
+        struct hole *h = &n->holes[i];
+        if (!scan_begins(s, (size_t)(end - s), text, h->lead) || (size_t)(end - s) <= h->lead)
             return NULL;
-        s = read_hole(h, l, app, s + h->lead, end, slots, time);
+        s += h->lead;
         text += h->lead;
+        if (end - s < SCAN_NUMBER) {
+            s = read_hole(h, l, app, s, end, slots, time);
+        } else if (stays(h, s)) {
+            s = take_again(h, s, slots);
+        } else {
+            const char *from = s;
+            s = read_roomy(h, l, app, s, end, slots, time);
+            if (h->rest)
+                h->rest--;
+            else if (s)
+                see(h, from, s, slots);
+        }
         if (!s)
             return NULL;
     }
-    if ((size_t)(end - s) < n->tail || !scan_same(s, text, n->tail))
-        return NULL;
-    return s + n->tail;
+    return scan_begins(s, (size_t)(end - s), text, n->tail) ? s + n->tail : NULL;
 }
 
 static void fill_missing(const struct layout *n, const struct app *app, struct value *slots)

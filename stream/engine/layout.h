@@ -18,11 +18,11 @@
 enum hole_kind {
     HOLE_SKIP,
     HOLE_NULL,
-    HOLE_INT,
+    HOLE_INT, /* from here on with a value */
     HOLE_FLOAT,
     HOLE_BOOL,
     HOLE_STRING,
-    HOLE_TIME_TEXT,
+    HOLE_TIME_TEXT, /* from here on the time */
     HOLE_TIME_S,
     HOLE_TIME_MS
 };
@@ -31,6 +31,11 @@ struct hole {      /* a value */
     uint32_t lead; /* bytes of fixed text before it */
     uint32_t slot; /* of the app's fields */
     enum hole_kind kind;
+    /* Many values stay as they are: the text of one with the byte behind it, and what was read from it. */
+    char seen[16];
+    uint32_t seen_bits, seen_len; /* a bit a byte of `seen`; of the value */
+    uint32_t hits, rest;          /* since it last differed; so many more values are not compared with it */
+    struct value value;
 };
 
 struct layout {

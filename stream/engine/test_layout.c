@@ -182,6 +182,59 @@ static void small_changes(void **state)
     pair_free(&p);
 }
 
+/* A value that stayed is taken again without a look, and so must not be one that only begins like it. */
+static void values_stay_and_then_change(void **state)
+{
+    (void)state;
+    static const char *const values[] = {"1",
+                                         "12",
+                                         "1.5",
+                                         "1.55",
+                                         "1e5",
+                                         "-1",
+                                         "-0",
+                                         "true",
+                                         "trues",
+                                         "false",
+                                         "null",
+                                         "\"a\"",
+                                         "\"ab\"",
+                                         "\"\"",
+                                         "\"a\\\"\"",
+                                         "\"\xc3\xa4\"",
+                                         "\"a text of 13\"",
+                                         "\"a text of 14.\"",
+                                         "\"a text of 15..\"",
+                                         "123456789012345",
+                                         "1234567890123456",
+                                         "01",
+                                         "1.",
+                                         "{}"};
+    static const size_t count = sizeof values / sizeof *values;
+    static const char *const fields[] = {"id", "value", "on", "name", "more"}, *const goods[] = {"7", "2.5", "true",
+                                                                                                 "\"n\"", "[]"};
+    uint64_t random = 5;
+    for (size_t field = 0; field < 5; field++) {
+        struct pair p = pair_new();
+        for (size_t n = 0; n < 20000; n++) {
+            static size_t which;
+            char text[300];
+            size_t len = 0;
+            which = next(&random) % 16 ? which : next(&random) % count; /* mostly what it was */
+            len +=
+                (size_t)snprintf(text, sizeof text, "{\"t\":\"2026-01-01 00:00:%02d UTC\"", (int)(next(&random) % 60));
+            for (size_t i = 0; i < 5; i++)
+                len += (size_t)snprintf(text + len, sizeof text - len, ",\"%s\":%s", fields[i],
+                                        i == field ? values[which] : goods[i]);
+            len += (size_t)snprintf(text + len, sizeof text - len, ",\"pad\":\"%s\"}",
+                                    n % 2 ? "" : "a long text at the end");
+            compare(&p, text, len);
+        }
+        assert_true(p.predicted > p.seen / 20);
+        pair_free(&p);
+    }
+}
+
 static void times_are_those_of_the_general_way(void **state)
 {
     (void)state;
@@ -196,7 +249,7 @@ static void times_are_those_of_the_general_way(void **state)
         struct err err;
         assert_int_equal(time_format_compile(patterns[i], strlen(patterns[i]), &f, &err), 0);
         for (int k = 0; k < 200000; k++) {
-            char text[64];
+            char text[64] = {0};
             int64_t want = 0, got = 0;
             size_t len = strlen(texts[i]);
             memcpy(text, texts[i], len);
@@ -206,6 +259,8 @@ static void times_are_those_of_the_general_way(void **state)
             assert_int_equal(time_memory_parse(&m, &f, text, len, &got), good);
             if (good)
                 assert_int_equal(got, want);
+            len = time_memory_begins(&m, text, sizeof text, &got);
+            assert_true(!len || (time_format_parse(&f, text, len, &want) && got == want));
         }
     }
 }
@@ -216,6 +271,7 @@ int main(void)
         cmocka_unit_test(each_event_is_predicted_after_its_like),
         cmocka_unit_test(every_prefix),
         cmocka_unit_test(small_changes),
+        cmocka_unit_test(values_stay_and_then_change),
         cmocka_unit_test(times_are_those_of_the_general_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

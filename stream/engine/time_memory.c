@@ -38,13 +38,22 @@ static bool seconds_at(struct time_place *m, const struct time_format *f, uint32
     return good;
 }
 
+static void fix(struct time_place *m)
+{
+    memset(m->fixed, 255, m->len);
+    memset(m->fixed + m->seconds, 0, 2);
+    memset(m->fixed + m->seconds + 3, 0, m->digits);
+}
+
 static void learn(struct time_place *m, uint32_t guess, const struct time_format *f, const char *text, size_t len)
 {
     *m = (struct time_place){.len = (uint32_t)len};
     for (uint32_t i = 0; i + 2 <= len; i++) {
         memcpy(m->text, text, len);
-        if (seconds_at(m, f, (guess + i) % (uint32_t)(len - 1)))
+        if (seconds_at(m, f, (guess + i) % (uint32_t)(len - 1))) {
+            fix(m);
             return;
+        }
     }
     m->len = 0;
 }
@@ -62,27 +71,52 @@ static void remember(struct time_memory *m, const struct time_format *f, const c
 static bool fraction(const struct time_place *m, const char *p, int64_t *ms)
 {
     static const int scale[] = {100, 10, 1};
-    if (*p != '.')
-        return false;
     for (uint32_t i = 0; i < m->digits; i++) {
-        if (!scan_is_digit(p[1 + i]))
+        if (!scan_is_digit(p[i]))
             return false;
-        *ms += i < 3 ? (p[1 + i] - '0') * scale[i] : 0;
+        *ms += i < 3 ? (p[i] - '0') * scale[i] : 0;
     }
     return true;
 }
 
-static bool recall(const struct time_place *m, const char *text, size_t len, int64_t *ms)
+static inline bool same_word(const struct time_place *m, const char *text, size_t at)
 {
-    uint32_t at = m->seconds, behind = at + 2 + (m->digits ? 1 + m->digits : 0);
-    if (!m->len || len != m->len || memcmp(text, m->text, at) != 0 ||
-        memcmp(text + behind, m->text + behind, len - behind) != 0)
+    return !((scan_word(text + at) ^ scan_word(m->text + at)) & scan_word((const char *)m->fixed + at));
+}
+
+static inline bool same_text(const struct time_place *m, const char *text, size_t len)
+{
+    if (len < 8) {
+        for (size_t i = 0; i < len; i++)
+            if ((text[i] ^ m->text[i]) & m->fixed[i])
+                return false;
+        return true;
+    }
+    for (size_t i = 0; i + 8 < len; i += 8)
+        if (!same_word(m, text, i))
+            return false;
+    return same_word(m, text, len - 8);
+}
+
+static inline bool recall(const struct time_place *m, const char *text, size_t len, int64_t *ms)
+{
+    if (!m->len || len != m->len || !same_text(m, text, len))
         return false;
-    unsigned tens = (unsigned char)(text[at] - '0'), ones = (unsigned char)(text[at + 1] - '0');
+    const char *seconds = text + m->seconds;
+    unsigned tens = (unsigned char)(seconds[0] - '0'), ones = (unsigned char)(seconds[1] - '0');
     if (tens > 5 || ones > 9)
         return false;
     *ms = m->minute_ms + (tens * 10 + ones) * 1000;
-    return !m->digits || fraction(m, text + at + 2, ms);
+    return !m->digits || fraction(m, seconds + 3, ms);
+}
+
+size_t time_memory_begins(struct time_memory *m, const char *text, size_t left, int64_t *ms)
+{
+    struct time_place *p = &m->places[m->last];
+    if (p->len > left || !recall(p, text, p->len, ms))
+        return 0;
+    p->hits++;
+    return p->len;
 }
 
 bool time_memory_parse(struct time_memory *m, const struct time_format *f, const char *text, size_t len, int64_t *ms)

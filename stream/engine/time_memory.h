@@ -9,9 +9,11 @@
 
 struct time_place {
     char text[TIME_MEMORY_TEXT];
-    uint32_t len;             /* 0 = none */
-    uint32_t seconds, digits; /* where the seconds are in it; digits of their fraction, behind a point */
-    int64_t minute_ms;        /* of the text with 0 seconds */
+    unsigned char
+        fixed[TIME_MEMORY_TEXT]; /* 255 where a text must be the same, 0 where the seconds and their fraction are */
+    uint32_t len;                /* 0 = none */
+    uint32_t seconds, digits;    /* where the seconds are in it; digits of their fraction, behind a point */
+    int64_t minute_ms;           /* of the text with 0 seconds */
     uint32_t hits;
 };
 
@@ -21,6 +23,9 @@ struct time_memory {
     uint32_t wasted, misses; /* places in a row that were of no use; since then */
 };
 
+/* Do the `left` bytes at text begin with a time as long as the last, its seconds apart the same? Its length, 0 if not.
+ */
+size_t time_memory_begins(struct time_memory *m, const char *text, size_t left, int64_t *ms);
 /* As time_format_parse of a text. */
 bool time_memory_parse(struct time_memory *m, const struct time_format *f, const char *text, size_t len, int64_t *ms);
 
