@@ -1,4 +1,5 @@
-/* Scanning text many bytes at a time. PURE. */
+/* Scanning text many bytes at a time. Each way that takes vector instructions has a twin, *_bytes or below it, that
+ * takes none and says the same; with BELLTOWER_SCAN_BYTES only those are built. PURE. */
 #ifndef BELLTOWER_BASE_SCAN_H
 #define BELLTOWER_BASE_SCAN_H
 
@@ -6,7 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__SSE2__)
+#if defined(__SSE2__) && !defined(BELLTOWER_SCAN_BYTES)
+#define SCAN_SSE2
 #include <emmintrin.h>
 #endif
 
@@ -36,7 +38,7 @@ static inline const char *scan_plain_bytes(const char *s, const char *end)
 
 static inline const char *scan_plain(const char *s, const char *end)
 {
-#if defined(__SSE2__)
+#if defined(SCAN_SSE2)
     const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(0x20);
     while (end - s >= 16) {
         __m128i w = _mm_loadu_si128((const __m128i *)(const void *)s);
@@ -71,7 +73,7 @@ static inline bool scan_cells(const char *s, size_t left, uint64_t *commas)
         memset(padded, ' ', sizeof padded);
         s = memcpy(padded, s, left);
     }
-#if defined(__SSE2__)
+#if defined(SCAN_SSE2)
     const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(0x20);
     const __m128i comma = _mm_set1_epi8(',');
     __m128i special = _mm_setzero_si128();
@@ -130,7 +132,7 @@ static inline unsigned scan_same_bits_bytes(const char *a, const char *b)
 
 static inline unsigned scan_same_bits(const char *a, const char *b)
 {
-#if defined(__SSE2__)
+#if defined(SCAN_SSE2)
     return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)a),
                                                       _mm_loadu_si128((const __m128i *)(const void *)b)));
 #else
@@ -141,7 +143,7 @@ static inline unsigned scan_same_bits(const char *a, const char *b)
 /* As scan_same of the first len bytes; `left` bytes are at a, and at b at least SCAN_ROOM more than len. */
 static inline bool scan_begins(const char *a, size_t left, const char *b, size_t len)
 {
-#if defined(__SSE2__)
+#if defined(SCAN_SSE2)
     if (left >= 16 && len <= 32) {
         __m128i same = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)a),
                                       _mm_loadu_si128((const __m128i *)(const void *)b));
@@ -218,7 +220,7 @@ static inline unsigned scan_digit_bits_bytes(const char *s)
 
 static inline unsigned scan_digit_bits(const char *s)
 {
-#if defined(__SSE2__)
+#if defined(SCAN_SSE2)
     /* signed: 0 to 9 become the lowest of all */
     __m128i w = _mm_add_epi8(_mm_loadu_si128((const __m128i *)(const void *)s), _mm_set1_epi8((char)(128 - '0')));
     return (unsigned)_mm_movemask_epi8(_mm_cmplt_epi8(w, _mm_set1_epi8(-128 + 10)));

@@ -6,6 +6,29 @@ function(bt_library name)
   set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
 endfunction()
 
+# bt_without_simd(OUT TARGET...): the same targets built without the processor's vector instructions (base/scan.h), where there are such.
+function(bt_without_simd out)
+  set(list)
+  foreach(lib ${ARGN})
+    if(TARGET ${lib}_bytes)
+      list(APPEND list ${lib}_bytes)
+    else()
+      list(APPEND list ${lib})
+    endif()
+  endforeach()
+  set(${out} ${list} PARENT_SCOPE)
+endfunction()
+
+# bt_library_bytes(NAME): NAME_bytes, the library NAME built so, for tests and fuzz targets (see bt_test, bt_fuzz).
+function(bt_library_bytes name)
+  get_target_property(sources ${name} SOURCES)
+  get_target_property(libs ${name} LINK_LIBRARIES)
+  bt_without_simd(libs ${libs})
+  add_library(${name}_bytes STATIC EXCLUDE_FROM_ALL ${sources})
+  target_link_libraries(${name}_bytes PUBLIC ${libs})
+  target_compile_definitions(${name}_bytes PUBLIC BELLTOWER_SCAN_BYTES)
+endfunction()
+
 # bt_program(NAME SOURCES ... LIBS ...): a program in build/bin.
 function(bt_program name)
   cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
@@ -13,10 +36,15 @@ function(bt_program name)
   target_link_libraries(${name} PRIVATE ${A_LIBS})
 endfunction()
 
-# bt_test(NAME SOURCES ... LIBS ... [ARGS ...]): a cmocka program, run by ctest; lands in build/tests.
+# bt_test(NAME SOURCES ... LIBS ... [ARGS ...]): a cmocka program, run by ctest; lands in build/tests. With BYTES there is NAME_bytes, too.
 function(bt_test name)
   if(NOT BELLTOWER_TESTS)
     return()
+  endif()
+  if("BYTES" IN_LIST ARGN)
+    list(REMOVE_ITEM ARGN BYTES)
+    bt_without_simd(bytes ${ARGN})
+    bt_test(${name}_bytes ${bytes})
   endif()
   cmake_parse_arguments(A "" "" "SOURCES;LIBS;ARGS" ${ARGN})
   add_executable(${name} ${A_SOURCES})
@@ -40,10 +68,15 @@ function(bt_script_test name)
 endfunction()
 
 # bt_fuzz(NAME SOURCES ... LIBS ...): a libFuzzer target (clang, -DBELLTOWER_FUZZ=ON); corpus and dictionary in tests/fuzz/NAME.
-# The sources define LLVMFuzzerTestOneInput. ctest runs each for a few seconds.
+# The sources define LLVMFuzzerTestOneInput. ctest runs each for a few seconds. BYTES as in bt_test; the corpus is NAME's.
 function(bt_fuzz name)
   if(NOT BELLTOWER_FUZZ)
     return()
+  endif()
+  if("BYTES" IN_LIST ARGN)
+    list(REMOVE_ITEM ARGN BYTES)
+    bt_without_simd(bytes ${ARGN})
+    bt_fuzz(${name}_bytes ${bytes})
   endif()
   cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} EXCLUDE_FROM_ALL ${A_SOURCES})
