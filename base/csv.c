@@ -348,19 +348,21 @@ static void write_row(struct csv *c, struct buf *out)
 static bool split_plain(struct csv *c, const char *line, size_t len)
 {
     const char *from = line, *end = line + len;
-    size_t n = 0;
+    size_t n = 0, most = c->column_count - 1; /* the last cell has no comma */
     uint64_t commas;
     for (const char *s = line; s < end; s += SCAN_CELLS) {
-        if (!scan_cells(s, (size_t)(end - s), &commas) || n + (size_t)__builtin_popcountll(commas) >= c->column_count)
+        if (!scan_cells(s, (size_t)(end - s), &commas))
             return false;
         for (; commas; commas &= commas - 1) {
             const char *comma = s + __builtin_ctzll(commas);
+            if (n == most)
+                return false;
             c->cells[n++] = (struct cell){from, (size_t)(comma - from)};
             from = comma + 1;
         }
     }
-    c->cells[n++] = (struct cell){from, (size_t)(end - from)};
-    return n == c->column_count;
+    c->cells[n] = (struct cell){from, (size_t)(end - from)};
+    return n == most;
 }
 
 /* Room for STEP_COPY bytes more than len is behind `to`; `readable`: bytes that are at `from`. */
@@ -375,24 +377,29 @@ static inline char *copy_few(char *to, const char *from, size_t len, size_t read
     return to + len;
 }
 
-/* As write_cell of a cell that is not empty and needs no look at its type's small print; NULL: it does. */
-static inline char *write_plain(char *to, const struct cell *c, enum value_type type, size_t readable)
+/* As write_cell of a cell that needs no look at its type's small print; NULL: it does. */
+static inline char *write_plain(char *to, const struct cell *c, enum value_type type, const char *line_end)
 {
     const char *end = c->p + c->len;
+    size_t readable = (size_t)(line_end - c->p);
     int64_t i;
     double f;
     switch (type) {
     case VALUE_INT:
-        return scan_int(c->p, end, &i) == end ? copy_few(to, c->p, c->len, readable) : NULL;
+        return scan_int(c->p, line_end, &i) == end ? copy_few(to, c->p, c->len, readable) : NULL;
     case VALUE_FLOAT:
-        return scan_float(c->p, end, &f) == end ? copy_few(to, c->p, c->len, readable) : NULL;
-    case VALUE_STRING:
+        return scan_float(c->p, line_end, &f) == end ? copy_few(to, c->p, c->len, readable) : NULL;
+    case VALUE_BOOL:
+        if (!(c->len == 4 && memcmp(c->p, "true", 4) == 0) && !(c->len == 5 && memcmp(c->p, "false", 5) == 0))
+            return NULL;
+        return copy_few(to, c->p, c->len, readable);
+    default:
+        if (!c->len)
+            return NULL;
         *to = '"';
         to = copy_few(to + 1, c->p, c->len, readable);
         *to = '"';
         return to + 1;
-    default:
-        return c->len == 4 && memcmp(c->p, "true", 4) == 0 ? copy_few(to, c->p, 4, readable) : NULL;
     }
 }
 
@@ -408,7 +415,7 @@ static void write_plain_row(struct csv *c, const char *line_end, struct buf *out
         const struct cell *cell = &c->cells[step->column];
         to = copy_few(to, fixed, step->lead, STEP_COPY);
         fixed += step->lead;
-        char *behind = cell->len ? write_plain(to, cell, column->type, (size_t)(line_end - cell->p)) : NULL;
+        char *behind = write_plain(to, cell, column->type, line_end);
         if (!behind) {
             out->len = (size_t)(to - out->data);
             if (!write_cell(out, cell, column->type)) /* within the room */
