@@ -314,7 +314,7 @@ static inline const char *scan_float_within(const char *s, double *f)
     } else {
         n = scan_digits(s, whole);
     }
-    double v = (double)n / (double)scan_ten_to(behind);
+    double v = (double)(int64_t)n / (double)(int64_t)scan_ten_to(behind);
     *f = negative ? -v : v;
     return s + whole + behind;
 }

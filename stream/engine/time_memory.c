@@ -98,9 +98,10 @@ static inline bool same_text(const struct time_place *m, const char *text, size_
     return same_word(m, text, len - 8);
 }
 
-static inline bool recall(const struct time_place *m, const char *text, size_t len, int64_t *ms)
+/* Of a text that has as many bytes, or more. */
+static inline bool recall(const struct time_place *m, const char *text, int64_t *ms)
 {
-    if (!m->len || len != m->len || !same_text(m, text, len))
+    if (!m->len || !same_text(m, text, m->len))
         return false;
     const char *seconds = text + m->seconds;
     unsigned tens = (unsigned char)(seconds[0] - '0'), ones = (unsigned char)(seconds[1] - '0');
@@ -112,24 +113,22 @@ static inline bool recall(const struct time_place *m, const char *text, size_t l
 
 size_t time_memory_begins(struct time_memory *m, const char *text, size_t left, int64_t *ms)
 {
-    struct time_place *p = &m->places[m->last];
-    if (p->len > left || !recall(p, text, p->len, ms))
-        return 0;
-    p->hits++;
-    return p->len;
+    for (uint32_t i = 0; i < TIME_MEMORY_PLACES; i++) {
+        uint32_t which = (m->last + i) % TIME_MEMORY_PLACES;
+        struct time_place *p = &m->places[which];
+        if (p->len > left || !recall(p, text, ms))
+            continue;
+        p->hits++;
+        m->last = which;
+        return p->len;
+    }
+    return 0;
 }
 
 bool time_memory_parse(struct time_memory *m, const struct time_format *f, const char *text, size_t len, int64_t *ms)
 {
-    for (uint32_t i = 0; i < TIME_MEMORY_PLACES; i++) {
-        uint32_t which = (m->last + i) % TIME_MEMORY_PLACES;
-        struct time_place *p = &m->places[which];
-        if (!recall(p, text, len, ms))
-            continue;
-        p->hits++;
-        m->last = which;
+    if (time_memory_begins(m, text, len, ms) == len && len)
         return true;
-    }
     if (!time_format_parse(f, text, len, ms))
         return false;
     remember(m, f, text, len);

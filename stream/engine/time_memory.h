@@ -23,8 +23,7 @@ struct time_memory {
     uint32_t wasted, misses; /* places in a row that were of no use; since then */
 };
 
-/* Do the `left` bytes at text begin with a time as long as the last, its seconds apart the same? Its length, 0 if not.
- */
+/* Do the `left` bytes at text begin with one of the times remembered, seconds apart? Its length; 0: with none. */
 size_t time_memory_begins(struct time_memory *m, const char *text, size_t left, int64_t *ms);
 /* As time_format_parse of a text. */
 bool time_memory_parse(struct time_memory *m, const struct time_format *f, const char *text, size_t len, int64_t *ms);
