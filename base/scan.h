@@ -119,13 +119,13 @@ static inline bool scan_same(const char *a, const char *b, size_t len)
     return true;
 }
 
-#define SCAN_ROOM 16
+#define SCAN_SAME 16 /* bytes compared together */
 
-/* Which of 16 bytes are the same: bit i for the one at i. */
+/* Which of them are the same: bit i for the one at i. */
 static inline unsigned scan_same_bits_bytes(const char *a, const char *b)
 {
     unsigned bits = 0;
-    for (unsigned i = 0; i < 16; i++)
+    for (unsigned i = 0; i < SCAN_SAME; i++)
         bits |= (unsigned)(a[i] == b[i]) << i;
     return bits;
 }
@@ -138,26 +138,6 @@ static inline unsigned scan_same_bits(const char *a, const char *b)
 #else
     return scan_same_bits_bytes(a, b);
 #endif
-}
-
-/* As scan_same of the first len bytes; `left` bytes are at a, and at b at least SCAN_ROOM more than len. */
-static inline bool scan_begins(const char *a, size_t left, const char *b, size_t len)
-{
-#if defined(SCAN_SSE2)
-    if (left >= 16 && len <= 32) {
-        __m128i same = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)a),
-                                      _mm_loadu_si128((const __m128i *)(const void *)b));
-        unsigned differs = ~(unsigned)_mm_movemask_epi8(same) & 0xFFFF;
-        if (len <= 16)
-            return !(differs & ((1U << len) - 1));
-        if (len > left)
-            return false;
-        same = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)(a + len - 16)),
-                              _mm_loadu_si128((const __m128i *)(const void *)(b + len - 16)));
-        return !differs && _mm_movemask_epi8(same) == 0xFFFF;
-    }
-#endif
-    return len <= left && scan_same(a, b, len);
 }
 
 static inline uint64_t scan_word(const char *s)

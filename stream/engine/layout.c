@@ -137,6 +137,14 @@ static bool hole_at(const struct app *app, const char *token, const struct layou
     return true;
 }
 
+static struct hole hole_behind(uint32_t lead)
+{
+    return (struct hole){.lead = lead,
+                         .lead_bits = lead < 16 ? (1U << lead) - 1 : 0xFFFF,
+                         .room = (lead < 16 ? 16 : lead) + SCAN_NUMBER,
+                         .seen_bits = NOTHING_SEEN};
+}
+
 static bool learn_holes(struct layout *l, const struct app *app, struct walk *w, const struct layout_target *targets,
                         size_t count)
 {
@@ -145,7 +153,7 @@ static bool learn_holes(struct layout *l, const struct app *app, struct walk *w,
         if (l->hole_count == LAYOUT_HOLES_MAX)
             return false;
         struct hole *h = &l->holes[l->hole_count++];
-        *h = (struct hole){.lead = (uint32_t)(w->at - w->fixed), .seen_bits = NOTHING_SEEN};
+        *h = hole_behind((uint32_t)(w->at - w->fixed));
         if (!hole_at(app, w->at, targets, count, h))
             return false;
         buf_add(&l->text, w->fixed, h->lead);
@@ -153,7 +161,7 @@ static bool learn_holes(struct layout *l, const struct app *app, struct walk *w,
     }
     l->tail = (uint32_t)(w->end - w->fixed);
     buf_add(&l->text, w->fixed, l->tail);
-    memset(buf_reserve(&l->text, SCAN_ROOM), 0, SCAN_ROOM);
+    memset(buf_reserve(&l->text, SCAN_SAME), 0, SCAN_SAME); /* a lead may be compared beyond its end */
     return !too_deep && l->text.len <= LAYOUT_TEXT_MAX;
 }
 
@@ -403,32 +411,41 @@ static __attribute__((noinline)) void see(struct hole *h, const char *s, const c
         h->value = slots[h->slot];
 }
 
+/* Of a hole with room. */
+static inline const char *read_value(struct hole *h, struct layouts *l, const struct app *app, const char *s,
+                                     const char *end, struct value *slots, int64_t *time)
+{
+    if (stays(h, s))
+        return take_again(h, s, slots);
+    const char *behind = read_roomy(h, l, app, s, end, slots, time);
+    if (h->rest)
+        h->rest--;
+    else if (behind)
+        see(h, s, behind, slots);
+    return behind;
+}
+
 static const char *read_layout(struct layout *n, struct layouts *l, const struct app *app, const char *s,
                                const char *end, struct value *slots, int64_t *time)
 {
     const char *text = n->text.data;
-    for (uint32_t i = 0; i < n->hole_count; i++) {
-        struct hole *h = &n->holes[i];
-        if (!scan_begins(s, (size_t)(end - s), text, h->lead) || (size_t)(end - s) <= h->lead)
-            return NULL;
-        s += h->lead;
-        text += h->lead;
-        if (end - s < SCAN_NUMBER) {
-            s = read_hole(h, l, app, s, end, slots, time);
-        } else if (stays(h, s)) {
-            s = take_again(h, s, slots);
+    for (struct hole *h = n->holes, *last = h + n->hole_count; h < last; h++) {
+        size_t left = (size_t)(end - s);
+        if (left >= h->room) {
+            if (~scan_same_bits(s, text) & h->lead_bits ||
+                (h->lead > 16 && !scan_same(s + 16, text + 16, h->lead - 16)))
+                return NULL;
+            s = read_value(h, l, app, s + h->lead, end, slots, time);
         } else {
-            const char *from = s;
-            s = read_roomy(h, l, app, s, end, slots, time);
-            if (h->rest)
-                h->rest--;
-            else if (s)
-                see(h, from, s, slots);
+            if (left <= h->lead || !scan_same(s, text, h->lead))
+                return NULL;
+            s = read_hole(h, l, app, s + h->lead, end, slots, time);
         }
+        text += h->lead;
         if (!s)
             return NULL;
     }
-    return scan_begins(s, (size_t)(end - s), text, n->tail) ? s + n->tail : NULL;
+    return (size_t)(end - s) >= n->tail && scan_same(s, text, n->tail) ? s + n->tail : NULL;
 }
 
 static void fill_missing(const struct layout *n, const struct app *app, struct value *slots)

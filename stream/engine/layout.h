@@ -27,9 +27,11 @@ enum hole_kind {
     HOLE_TIME_MS
 };
 
-struct hole {      /* a value */
-    uint32_t lead; /* bytes of fixed text before it */
-    uint32_t slot; /* of the app's fields */
+struct hole {           /* a value */
+    uint32_t lead;      /* bytes of fixed text before it */
+    uint32_t lead_bits; /* a bit for each of the first 16 */
+    uint32_t room;      /* so many bytes from the lead on, and no read of lead or plain value goes beyond */
+    uint32_t slot;      /* of the app's fields */
     enum hole_kind kind;
     /* Many values stay as they are: the text of one with the byte behind it, and what was read from it. */
     char seen[16];
