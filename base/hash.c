@@ -43,17 +43,63 @@ uint64_t hash_quick(const void *p, size_t len, uint64_t seed)
     return mix(h ^ word, UINT64_C(0xe7037ed1a0b428db));
 }
 
-uint32_t hash_crc32c(uint32_t crc, const void *p, size_t len)
+/* ---- CRC-32C ---- */
+
+static uint32_t crc_tables[8][256]; /* [k][b]: the byte b, then k zero bytes */
+
+__attribute__((constructor)) static void make_crc_tables(void)
+{
+    for (uint32_t i = 0; i < 256; i++) {
+        uint32_t crc = i;
+        for (int k = 0; k < 8; k++)
+            crc = (crc >> 1) ^ (UINT32_C(0x82f63b78) & (0u - (crc & 1)));
+        crc_tables[0][i] = crc;
+    }
+    for (int k = 1; k < 8; k++)
+        for (int i = 0; i < 256; i++)
+            crc_tables[k][i] = (crc_tables[k - 1][i] >> 8) ^ crc_tables[0][crc_tables[k - 1][i] & 255];
+}
+
+/* Eight bytes a turn, a table for each ("slicing by 8", Kounavis and Berry 2005). */
+uint32_t hash_crc32c_portable(uint32_t crc, const void *p, size_t len)
 {
     const unsigned char *s = p;
     crc = ~crc;
-    for (size_t i = 0; i < len; i++) {
-        crc ^= s[i];
-        for (int k = 0; k < 8; k++)
-            crc = (crc >> 1) ^ (UINT32_C(0x82f63b78) & (0u - (crc & 1)));
+    for (; len >= 8; s += 8, len -= 8) {
+        uint32_t low = crc ^ ((uint32_t)s[0] | (uint32_t)s[1] << 8 | (uint32_t)s[2] << 16 | (uint32_t)s[3] << 24);
+        crc = crc_tables[7][low & 255] ^ crc_tables[6][low >> 8 & 255] ^ crc_tables[5][low >> 16 & 255] ^
+              crc_tables[4][low >> 24] ^ crc_tables[3][s[4]] ^ crc_tables[2][s[5]] ^ crc_tables[1][s[6]] ^
+              crc_tables[0][s[7]];
     }
+    for (; len; s++, len--)
+        crc = (crc >> 8) ^ crc_tables[0][(crc ^ *s) & 255];
     return ~crc;
 }
+
+#if defined(__x86_64__)
+__attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, const unsigned char *s, size_t len)
+{
+    uint64_t word, c = ~crc;
+    for (; len >= 8; s += 8, len -= 8) {
+        memcpy(&word, s, 8);
+        c = __builtin_ia32_crc32di(c, word);
+    }
+    uint32_t last = (uint32_t)c;
+    for (; len; s++, len--)
+        last = __builtin_ia32_crc32qi(last, *s);
+    return ~last;
+}
+
+uint32_t hash_crc32c(uint32_t crc, const void *p, size_t len)
+{
+    return __builtin_cpu_supports("sse4.2") ? crc32c_sse42(crc, p, len) : hash_crc32c_portable(crc, p, len);
+}
+#else
+uint32_t hash_crc32c(uint32_t crc, const void *p, size_t len)
+{
+    return hash_crc32c_portable(crc, p, len);
+}
+#endif
 
 uint64_t hash_message(const void *body, size_t len)
 {

@@ -16,7 +16,8 @@ uint64_t hash_fnv64(const void *p, size_t len);
 uint64_t hash_message(const void *body, size_t len);
 /* A quick hash for tables in memory; its values may differ between versions and never leave the process. */
 uint64_t hash_quick(const void *p, size_t len, uint64_t seed);
-/* CRC-32C (Castagnoli), for formats on disk; crc = 0 to begin. */
+/* CRC-32C (Castagnoli), for formats on disk; crc = 0 to begin, or the sum so far. */
 uint32_t hash_crc32c(uint32_t crc, const void *p, size_t len);
+uint32_t hash_crc32c_portable(uint32_t crc, const void *p, size_t len); /* the same, without the CPU's instruction */
 
 #endif
