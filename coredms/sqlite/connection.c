@@ -1,19 +1,24 @@
 /* One file opened: is it ours, of a version we know, set up and migrated. Nothing of a foreign file is changed. */
+#include "coredms/sqlite/pages.h"
 #include "coredms/sqlite/store.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define SMALLEST_PAGE 512                 /* of any SQLite file */
+#define SUMMED_AT_ONCE                                                                                                 \
+    (256 * 1024 * 1024) /* an older file up to this size gets its checksums when it is opened: that writes it anew */
 #define LARGEST_VALUE (512 * 1024 * 1024) /* a report; the rest is far smaller */
 
 static int open_file(struct connection *c, struct err *err)
 {
+    if (!pages_register())
+        return err_set(err, ERR_INTERNAL, "%s: SQLite has no file system", c->path);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    int code = sqlite3_open_v2(c->path, &c->db, flags | (c->writes ? SQLITE_OPEN_CREATE : 0), NULL);
+    int code = sqlite3_open_v2(c->path, &c->db, flags | (c->writes ? SQLITE_OPEN_CREATE : 0), PAGES_VFS);
     if (code != SQLITE_OK)
         return sql_fail(c, code, err);
     sqlite3_busy_timeout(c->db, BUSY_MS);
@@ -30,14 +35,28 @@ static int open_file(struct connection *c, struct err *err)
 
 struct identity {
     int64_t application_id, version, tables;
+    bool summed;
 };
+
+/* Has the file room for a checksum in every page? */
+static int read_summed(struct connection *c, bool *summed, struct err *err)
+{
+    int reserved = -1; /* asks */
+    int code = sqlite3_file_control(c->db, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
+    if (code != SQLITE_OK)
+        return sql_fail(c, code, err);
+    *summed = reserved == PAGE_SUM_BYTES;
+    return 0;
+}
 
 static int read_identity(struct connection *c, struct identity *id, struct err *err)
 {
     if (sql_int(c, "PRAGMA application_id", NULL, 0, 0, &id->application_id, err) < 0 ||
         sql_int(c, "PRAGMA user_version", NULL, 0, 0, &id->version, err) < 0)
         return -1;
-    return sql_int(c, "SELECT count(*) FROM sqlite_schema", NULL, 0, 0, &id->tables, err);
+    return sql_int(c, "SELECT count(*) FROM sqlite_schema", NULL, 0, 0, &id->tables, err) < 0
+               ? -1
+               : read_summed(c, &id->summed, err);
 }
 
 static bool is_new(const struct identity *id)
@@ -61,7 +80,7 @@ static int check_identity(const struct connection *c, const struct identity *id,
 static int check_cut(const struct connection *c, const struct identity *id, struct err *err)
 {
     struct stat st;
-    if (!is_new(id) || stat(c->path, &st) < 0 || st.st_size == 0 || st.st_size >= SMALLEST_PAGE)
+    if (!is_new(id) || stat(c->path, &st) < 0 || st.st_size == 0 || st.st_size >= PAGE_SMALLEST)
         return 0;
     return err_set(
         err, ERR_DAMAGED,
@@ -86,28 +105,94 @@ static int set_wal(struct connection *c, struct err *err)
     return 0;
 }
 
+/* From here on this connection leaves room for a checksum in every page, and writes it. */
+static int begin_sums(struct connection *c, struct err *err)
+{
+    int reserved = PAGE_SUM_BYTES;
+    int code = sqlite3_file_control(c->db, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
+    if (code == SQLITE_OK)
+        code = sqlite3_file_control(c->db, "main", PAGES_FCNTL_SUM, NULL);
+    return code == SQLITE_OK ? 0 : sql_fail(c, code, err);
+}
+
 /* Inside a transaction: another process may have been quicker, so the version is read again. */
 static int migrate(struct connection *c, void *context, struct err *err)
 {
     struct identity id;
     char text[96];
+    int64_t v;
     (void)context;
     if (read_identity(c, &id, err) < 0 || check_identity(c, &id, err) < 0)
         return -1;
-    for (int64_t v = id.version; v < c->schema->version; v++)
-        if (sql_script(c, c->schema->migrations[v].sql, err) < 0)
+    for (v = id.version; v < c->schema->version; v++) {
+        const char *sql = c->schema->migrations[v].sql;
+        if (!sql && !id.summed)
+            break;
+        if (sql && sql_script(c, sql, err) < 0)
             return err_prefix(err, "migrating to schema version %lld", (long long)v + 1);
-    sqlite3_snprintf(sizeof text, text, "PRAGMA application_id = %d; PRAGMA user_version = %d",
-                     c->schema->application_id, c->schema->version);
+    }
+    sqlite3_snprintf(sizeof text, text, "PRAGMA application_id = %d; PRAGMA user_version = %lld",
+                     c->schema->application_id, (long long)v);
     return sql_script(c, text, err);
+}
+
+/* Writes the file anew, in one transaction. It holds no checksums as long as this fails. */
+static int vacuum_with_sums(struct connection *c, struct err *err)
+{
+    int64_t pages, size;
+    if (sql_int(c, "PRAGMA page_count", NULL, 0, 0, &pages, err) < 0 ||
+        sql_int(c, "PRAGMA page_size", NULL, 0, 0, &size, err) < 0)
+        return -1;
+    if (pages * size > SUMMED_AT_ONCE)
+        return err_set(err, ERR_TOO_LARGE, "%s: is larger than %d MiB", c->path, SUMMED_AT_ONCE / 1024 / 1024);
+    sqlite3_limit(c->db, SQLITE_LIMIT_ATTACHED, 1); /* VACUUM's own */
+    return begin_sums(c, err) < 0 ? -1 : sql_script(c, "VACUUM", err);
+}
+
+static int configure_writer(struct connection *c, struct err *err)
+{
+    return set_wal(c, err) < 0 ? -1
+                               : sql_script(c, "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864", err);
+}
+
+/* A file of before PAGE_SUMS_VERSION goes on as it is where there is no room to write it anew. */
+static int give_sums(struct connection *c, struct err *err)
+{
+    struct err why;
+    if (vacuum_with_sums(c, &why) < 0) {
+        if (why.code == ERR_DAMAGED) {
+            *err = why;
+            return -1;
+        }
+        log_warn("%s: goes on without checksums of its pages: %s", c->path, why.text);
+    }
+    connection_close(c);
+    if (open_file(c, err) < 0 || configure_writer(c, err) < 0)
+        return -1;
+    return sql_transaction(c, migrate, NULL, err);
 }
 
 static int set_up_writer(struct connection *c, const struct identity *id, struct err *err)
 {
-    if (set_wal(c, err) < 0 ||
-        sql_script(c, "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864", err) < 0)
+    bool summed = false;
+    if (is_new(id) && begin_sums(c, err) < 0)
         return -1;
-    return id->version < c->schema->version ? sql_transaction(c, migrate, NULL, err) : 0;
+    if (configure_writer(c, err) < 0)
+        return -1;
+    if (id->version < c->schema->version && sql_transaction(c, migrate, NULL, err) < 0)
+        return -1;
+    if (read_summed(c, &summed, err) < 0)
+        return -1;
+    return summed ? 0 : give_sums(c, err);
+}
+
+/* The first version with the tables of today. */
+static int64_t readable_version(const struct schema *s)
+{
+    int64_t v = s->version;
+    while (v > 0 && !s->migrations[v - 1].sql)
+        v--;
+    return v;
 }
 
 static int set_up_reader(struct connection *c, const struct identity *id, bool *missing, struct err *err)
@@ -115,7 +200,7 @@ static int set_up_reader(struct connection *c, const struct identity *id, bool *
     *missing = is_new(id);
     if (*missing)
         return 0;
-    if (id->version < c->schema->version)
+    if (id->version < readable_version(c->schema))
         return err_set(err, ERR_UNAVAILABLE, "%s: schema version %lld, waits for its writer to migrate it to %d",
                        c->path, (long long)id->version, c->schema->version);
     return sql_script(c, "PRAGMA query_only = ON", err);

@@ -61,9 +61,11 @@ static const char batch_2[] = "ALTER TABLE results ADD COLUMN first_offset INTEG
                               "ALTER TABLE results ADD COLUMN last_offset INTEGER NOT NULL DEFAULT -1;"
                               "ALTER TABLE results ADD COLUMN withdrawn INTEGER NOT NULL DEFAULT 0;";
 
+/* Version 3 is PAGE_SUMS_VERSION: the tables of version 2, on pages with checksums. */
 const struct schema sqlite_schemas[DB_COUNT] = {
     [DB_REGISTRY] = {"registry.db", COREDMS_WRITES_REGISTRY, 0x424c5452 /* BLTR */,
-                     MIGRATIONS({registry_1}, {registry_2}), 2},
-    [DB_STREAM] = {"stream.db", COREDMS_WRITES_STREAM, 0x424c5453 /* BLTS */, MIGRATIONS({stream_1}, {stream_2}), 2},
-    [DB_BATCH] = {"batch.db", COREDMS_WRITES_BATCH, 0x424c5442 /* BLTB */, MIGRATIONS({batch_1}, {batch_2}), 2},
+                     MIGRATIONS({registry_1}, {registry_2}, {NULL}), 3},
+    [DB_STREAM] = {"stream.db", COREDMS_WRITES_STREAM, 0x424c5453 /* BLTS */,
+                   MIGRATIONS({stream_1}, {stream_2}, {NULL}), 3},
+    [DB_BATCH] = {"batch.db", COREDMS_WRITES_BATCH, 0x424c5442 /* BLTB */, MIGRATIONS({batch_1}, {batch_2}, {NULL}), 3},
 };

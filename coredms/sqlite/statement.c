@@ -55,6 +55,8 @@ static enum err_code code_of(int code, int system)
     case SQLITE_PROTOCOL:
         return ERR_UNAVAILABLE;
     case SQLITE_IOERR:
+        if (code == SQLITE_IOERR_DATA)
+            return ERR_DAMAGED;
         return system == ENOSPC || system == EDQUOT || system == EROFS ? ERR_FULL : ERR_UNAVAILABLE;
     case SQLITE_CANTOPEN:
         return system == EACCES || system == EPERM                       ? ERR_DENIED
@@ -78,7 +80,9 @@ static enum err_code code_of(int code, int system)
 int sql_fail(struct connection *c, int code, struct err *err)
 {
     int system = c->db ? sqlite3_system_errno(c->db) : 0;
-    const char *text = c->db ? sqlite3_errmsg(c->db) : sqlite3_errstr(code);
+    const char *text = code == SQLITE_IOERR_DATA ? "a page does not have its checksum"
+                       : c->db                   ? sqlite3_errmsg(c->db)
+                                                 : sqlite3_errstr(code);
     bool io = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
     if (code_of(code, system) == ERR_DAMAGED)
         return err_set(err, ERR_DAMAGED,

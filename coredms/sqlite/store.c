@@ -223,8 +223,11 @@ static int store_open(const char *uri, const char *tenant, unsigned writes, stru
 static int touch(struct connection *c, void *context, struct err *err)
 {
     (void)context;
+    int64_t version;
     char text[64]; /* a real write, so that a full or read-only disk shows */
-    sqlite3_snprintf(sizeof text, text, "PRAGMA user_version = %d", c->schema->version);
+    if (sql_int(c, "PRAGMA user_version", NULL, 0, 0, &version, err) < 0)
+        return -1;
+    sqlite3_snprintf(sizeof text, text, "PRAGMA user_version = %lld", (long long)version);
     return sql_script(c, text, err);
 }
 

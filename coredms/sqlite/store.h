@@ -12,8 +12,8 @@
 
 enum db_file { DB_REGISTRY, DB_STREAM, DB_BATCH, DB_COUNT };
 
-struct migration { /* from version i to i + 1: the SQL at index i */
-    const char *sql;
+struct migration {   /* from version i to i + 1: the SQL at index i */
+    const char *sql; /* NULL: no table changes, the pages get their checksums (pages.h) */
 };
 
 struct schema {

@@ -84,7 +84,7 @@ static void test_a_newer_schema(void **state)
     struct source source;
     open_all(t);
     coredms_close(&t->db);
-    run_sql(path_of(f, "tenants/acme/batch.db"), "PRAGMA user_version = 99");
+    run_summed_sql(path_of(f, "tenants/acme/batch.db"), "PRAGMA user_version = 99");
     FAILS(ERR_INVALID, coredms_open(t->uri, "acme", COREDMS_WRITES_BATCH, &t->db, &t->err));
     assert_non_null(strstr(t->err.text, "newer Belltower"));
     OK(coredms_open(t->uri, "acme", 0, &t->db, &t->err));

@@ -3,37 +3,6 @@
 
 #include "base/mem.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
-/* The text of a file of the source tree; free() */
-static char *read_fixture(const char *name)
-{
-    char *path = mem_printf("coredms/sqlite/fixtures/%s", name), text[8192];
-    FILE *in = fopen(path, "r");
-    if (!in)
-        fail_msg("%s: run this test in the source's directory", path);
-    size_t len = fread(text, 1, sizeof text, in);
-    assert_true(len < sizeof text);
-    fclose(in);
-    free(path);
-    return mem_strndup(text, len);
-}
-
-static void lay_down_version_1(struct files *f)
-{
-    static const char *const names[][2] = {{"registry.db", "registry_1.sql"},
-                                           {"tenants/acme/stream.db", "stream_1.sql"},
-                                           {"tenants/acme/batch.db", "batch_1.sql"}};
-    assert_int_equal(mkdir(path_of(f, "tenants"), 0700), 0);
-    assert_int_equal(mkdir(path_of(f, "tenants/acme"), 0700), 0);
-    for (size_t i = 0; i < COUNT(names); i++) {
-        char *sql = read_fixture(names[i][1]);
-        run_sql(path_of(f, names[i][0]), sql);
-        free(sql);
-    }
-}
-
 static void check_old_tenant(struct test *t)
 {
     struct tenant_row row;
@@ -79,7 +48,7 @@ static void test_files_of_version_1_are_migrated(void **state)
     struct test *t = &f->test;
     const struct history_filter all = {.to = INT64_MAX};
     int seen = 0;
-    lay_down_version_1(f);
+    lay_down_version(f, 1);
     OK(coredms_open(t->uri, "acme", WRITES_ALL, &t->db, &t->err));
     check_old_tenant(t);
     check_old_checkpoint(t);
@@ -88,7 +57,7 @@ static void test_files_of_version_1_are_migrated(void **state)
     for (int i = 0; i < DB_COUNT; i++) {
         int64_t version;
         OK(sql_int(&store_of(t->db)->files[i], "PRAGMA user_version", NULL, 0, 0, &version, &t->err));
-        assert_int_equal(version, 2);
+        assert_int_equal(version, PAGE_SUMS_VERSION);
     }
 }
 
@@ -98,7 +67,7 @@ static void test_a_reader_waits_for_the_migration(void **state)
     struct test *t = &f->test;
     struct skip_row *rows;
     size_t count;
-    lay_down_version_1(f);
+    lay_down_version(f, 1);
     OK(coredms_open(t->uri, "acme", 0, &t->db, &t->err));
     FAILS(ERR_UNAVAILABLE, skip_list(t->db, &rows, &count, &t->err));
     assert_non_null(strstr(t->err.text, "version 1"));
