@@ -1,191 +1,269 @@
-/* Files cut short, and with bits flipped: every call answers, with what there was or with an error that says so. SQLite
- * has no checksum over its pages: a flip within a value is not seen here (docs/formats.md tells what sees it); one in
- * the file's head and the structure of its pages is. */
-#include "coredms/contract.h"
-#include "coredms/sqlite/store.h"
+/* The kept files of the present schema (fixtures/, small pages): read whole, cut short at every byte, with every bit
+ * flipped. All that can be read of a file is then what it held, or refused with words that name the file. A log that a
+ * crash left may also lack its last transactions, whole: what it holds of them cannot be told from what was not written
+ * to its end.
+ *   test_damage_sqlite registry|stream|batch|log */
+#include "coredms/sqlite/files_fixture.h"
+#include "coredms/sqlite/fixtures/describe.h"
 
-#include "base/files.h"
-#include "base/mem.h"
+#include <fcntl.h>
 
-#include <unistd.h>
-
-#define EVERY_BIT 100 /* bytes: SQLite's own head of the file */
+static const char *file_name; /* of the argument */
+static bool in_log;
 
 struct damaged {
-    struct test test;
-    char directory[64], path[128];
-    struct buf file;
+    struct files files; /* first: set_up and tear_down are those of its own */
+    const struct described_file *what;
+    char path[128]; /* of the file that is damaged: the database or its log */
+    struct buf bytes, whole;
 };
 
-static const char *const names[] = {"registry.db", "tenants/acme/stream.db", "tenants/acme/batch.db"};
-
-static void fill(struct test *t)
+static void read_kept(const char *suffix, struct buf *out)
 {
-    const struct result_row rows[] = {contract_result("a", "[1]", 0, "{\"n\":7}"),
-                                      contract_result("a", "[2]", 300000, "{\"n\":8}")};
-    struct checkpoint_head head;
-    struct source source;
-    OK(coredms_open(t->uri, "acme", WRITES_ALL, &t->db, &t->err));
-    OK(checkpoint_raise(t->db, 1, &head, &t->err));
-    head.number = 1;
-    head.state_epoch = head.epoch;
-    head.chunk_count = 1;
-    head.bytes = 5;
-    head.offset = 41;
-    OK(checkpoint_save(t->db, &head, "state", 5, &t->err));
-    checkpoint_head_free(&head);
-    OK(history_raise(t->db, 1, &source, &t->err));
-    source.number = 2;
-    OK(history_put(t->db, rows, 2, &source, &t->err));
-    coredms_close(&t->db);
+    char path[128];
+    size_t n;
+    snprintf(path, sizeof path, "coredms/sqlite/fixtures/%s_3%s", file_name, suffix);
+    FILE *in = fopen(path, "rb");
+    if (!in)
+        fail_msg("%s: run this test in the source's directory", path);
+    while ((n = fread(buf_reserve(out, 4096), 1, 4096, in)) > 0)
+        out->len += n;
+    fclose(in);
+    buf_cstr(out);
 }
 
-static int set_up(void **state)
+static void put_file(const char *path, const struct buf *bytes, size_t len)
 {
+    FILE *out = fopen(path, "wb");
+    assert_non_null(out);
+    assert_int_equal(fwrite(bytes->data, 1, len, out), len);
+    assert_int_equal(fclose(out), 0);
+}
+
+static int begin(void **state)
+{
+    void *files;
     struct damaged *d = mem_zero(1, sizeof *d);
-    strcpy(d->directory, "/tmp/belltower-damage-XXXXXX");
-    assert_non_null(mkdtemp(d->directory));
-    d->test.uri = mem_printf("sqlite:%s", d->directory);
-    fill(&d->test);
+    set_up(&files);
+    d->files = *(struct files *)files;
+    free(files);
+    for (size_t i = 0; i < COUNT(described_files); i++)
+        if (strcmp(described_files[i].name, file_name) == 0)
+            d->what = &described_files[i];
+    assert_non_null(d->what);
+    assert_int_equal(mkdir(path_of(&d->files, "tenants"), 0700), 0);
+    assert_int_equal(mkdir(path_of(&d->files, "tenants/acme"), 0700), 0);
+    read_kept(".db", &d->bytes);
+    put_file(path_of(&d->files, d->what->path), &d->bytes, d->bytes.len);
+    snprintf(d->path, sizeof d->path, "%s%s", path_of(&d->files, d->what->path), in_log ? "-wal" : "");
+    if (in_log) {
+        buf_clear(&d->bytes);
+        read_kept(".db-wal", &d->bytes);
+        put_file(d->path, &d->bytes, d->bytes.len);
+    }
+    read_kept(in_log ? "_log.txt" : ".txt", &d->whole);
     *state = d;
     return 0;
 }
 
-static int tear_down(void **state)
+static int end(void **state)
 {
     struct damaged *d = *state;
-    coredms_close(&d->test.db);
-    assert_int_equal(files_remove_tree(d->directory), 0);
-    free(d->test.uri);
-    buf_free(&d->file);
-    free(d);
-    return 0;
+    buf_free(&d->bytes);
+    buf_free(&d->whole);
+    return tear_down(state); /* frees d: its first member is what it expects */
 }
 
-static void take_file(struct damaged *d, const char *name)
+/* Everything that a reader of its own sees; false: it is refused, with the reason in d->files.test.err. */
+static bool look(struct damaged *d, struct buf *seen)
 {
-    snprintf(d->path, sizeof d->path, "%s/%s", d->directory, name);
-    FILE *in = fopen(d->path, "rb");
-    size_t n;
-    assert_non_null(in);
-    buf_clear(&d->file);
-    while ((n = fread(buf_reserve(&d->file, 4096), 1, 4096, in)) > 0)
-        d->file.len += n;
-    fclose(in);
-    assert_true(d->file.len >= 4096);
-}
-
-static void put_file(const struct damaged *d, size_t len)
-{
-    FILE *out = fopen(d->path, "wb");
-    assert_non_null(out);
-    assert_int_equal(fwrite(d->file.data, 1, len, out), len);
-    assert_int_equal(fclose(out), 0);
-}
-
-static bool see(void *context, const struct result_row *r)
-{
-    buf_printf(context, "%s %s %lld %s\n", r->stream, r->key, (long long)r->window_start, r->body);
-    return true;
-}
-
-/* What a reader sees of all three files, or why it does not. */
-static bool look(struct test *t, struct buf *seen)
-{
-    const struct history_filter all = {.to = INT64_MAX};
-    struct checkpoint_head head = {0};
-    struct tenant_row *tenants = NULL;
-    struct buf bytes = {0};
-    size_t count = 0;
+    struct test *t = &d->files.test;
+    struct coredms *db;
     buf_clear(seen);
     t->err = (struct err){0};
-    bool ok = coredms_open(t->uri, "acme", COREDMS_READS, &t->db, &t->err) == 0 &&
-              registry_list(t->db, &tenants, &count, &t->err) == 0;
-    for (size_t i = 0; i < count; i++)
-        tenant_row_free(&tenants[i]);
-    free(tenants);
-    if (ok && checkpoint_head(t->db, &head, &t->err) == 0) {
-        ok = checkpoint_load(t->db, &head, &bytes, &t->err) == 0;
-        buf_printf(seen, "%lld %.*s\n", (long long)head.offset, (int)bytes.len, bytes.len ? bytes.data : "");
-        checkpoint_head_free(&head);
-    } else {
-        ok = false;
-    }
-    ok = ok && history_query(t->db, &all, 10, NULL, NULL, see, seen, &t->err) == 0;
-    buf_printf(seen, "%zu tenants", count);
-    coredms_close(&t->db);
-    buf_free(&bytes);
-    if (!ok)
-        assert_true(t->err.code != ERR_NONE && t->err.text[0]);
-    return ok;
+    OK(coredms_open(t->uri, "acme", COREDMS_READS, &db, &t->err));
+    bool good = d->what->describe(db, seen, &t->err) == 0;
+    coredms_close(&db);
+    buf_cstr(seen);
+    return good;
 }
 
-/* true: refused; *changed counts what is seen otherwise than it was. */
-static bool refused(struct damaged *d, const char *whole, size_t *changed)
+static void expect_refusal(const struct damaged *d, const char *how, size_t where)
+{
+    const struct err *err = &d->files.test.err;
+    if (err->code != ERR_DAMAGED || !strstr(err->text, d->what->path))
+        fail_msg("%s %zu: %s: %s", how, where, err_code_name(err->code), err->text);
+}
+
+/* What the whole transactions at the beginning of the log give, the longest first. */
+#define STATES_MAX 8
+struct states {
+    struct buf texts[STATES_MAX];
+    size_t count;
+};
+
+static size_t state_of(const struct states *s, const struct buf *seen)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (strcmp(s->texts[i].data, seen->data) == 0)
+            return i;
+    return s->count;
+}
+
+static void expect_whole(struct damaged *d)
 {
     struct buf seen = {0};
-    bool ok = look(&d->test, &seen);
-    *changed += ok && strcmp(buf_cstr(&seen), whole) != 0;
+    if (!look(d, &seen))
+        fail_msg("%s", d->files.test.err.text);
+    assert_string_equal(seen.data, d->whole.data);
     buf_free(&seen);
-    return !ok;
 }
 
-static void whole_text(struct damaged *d, struct buf *whole)
+static void test_whole(void **state)
 {
-    if (!look(&d->test, whole))
-        fail_msg("%s", d->test.err.text);
-    assert_non_null(strstr(buf_cstr(whole), "41 state\na [1] 0 {\"n\":7}\na [2] 300000 {\"n\":8}\n"));
+    expect_whole(*state);
 }
+
+/* ---- a database ---- */
 
 static void test_cut_short(void **state)
 {
     struct damaged *d = *state;
-    struct buf whole = {0};
-    whole_text(d, &whole);
-    for (size_t i = 1; i < COUNT(names); i++) {
-        size_t changed = 0, refusals = 0, tries = 0;
-        take_file(d, names[i]);
-        for (size_t len = 1; len < d->file.len; len += len < EVERY_BIT ? 1 : 97, tries++) {
-            put_file(d, len);
-            refusals += refused(d, buf_cstr(&whole), &changed);
-            if (changed)
-                fail_msg("%s: cut to %zu of %zu bytes it reads as another", names[i], len, d->file.len);
-        }
-        put_file(d, d->file.len);
-        assert_true(refusals > tries / 2);
+    struct buf seen = {0};
+    for (size_t len = d->bytes.len; len-- > 1;) { /* an empty file is one that is being made */
+        assert_int_equal(truncate(d->path, (off_t)len), 0);
+        if (look(d, &seen))
+            fail_msg("cut to %zu bytes of %zu: is read", len, d->bytes.len);
+        expect_refusal(d, "cut to", len);
     }
-    buf_free(&whole);
+    buf_free(&seen);
+}
+
+static void flip(const struct damaged *d, int fd, size_t bit)
+{
+    d->bytes.data[bit / 8] ^= (char)(1 << bit % 8);
+    assert_int_equal(pwrite(fd, d->bytes.data + bit / 8, 1, (off_t)(bit / 8)), 1);
 }
 
 static void test_bits_flipped(void **state)
 {
     struct damaged *d = *state;
-    struct buf whole = {0};
-    whole_text(d, &whole);
-    for (size_t i = 0; i < COUNT(names); i++) {
-        size_t changed = 0, refusals = 0;
-        take_file(d, names[i]);
-        for (size_t bit = 0; bit < d->file.len * 8; bit += bit < EVERY_BIT * 8     ? 1
-                                                           : d->file.data[bit / 8] ? 41
-                                                                                   : 1021) {
-            d->file.data[bit / 8] ^= (char)(1 << bit % 8);
-            put_file(d, d->file.len);
-            refusals += refused(d, buf_cstr(&whole), &changed);
-            d->file.data[bit / 8] ^= (char)(1 << bit % 8);
-            if (bit < EVERY_BIT * 8 && changed)
-                fail_msg("%s: bit %zu of its head changes what is read", names[i], bit);
+    struct buf seen = {0};
+    size_t refused = 0;
+    int fd = open(d->path, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    for (size_t bit = 0; bit < d->bytes.len * 8; bit++) {
+        flip(d, fd, bit);
+        if (!look(d, &seen)) {
+            expect_refusal(d, "bit", bit);
+            refused++;
+        } else if (strcmp(seen.data, d->whole.data) != 0) {
+            fail_msg("bit %zu changes what is read:\n%s", bit, seen.data);
         }
-        put_file(d, d->file.len);
-        assert_true(refusals > 100);
-        print_message("%s: %zu flips refused, %zu within values\n", names[i], refusals, changed);
+        flip(d, fd, bit);
     }
-    buf_free(&whole);
+    close(fd);
+    print_message("%s.db: %zu of %zu flips refused, the others change nothing that is read\n", file_name, refused,
+                  d->bytes.len * 8);
+    assert_true(refused > d->bytes.len * 8 / 2);
+    expect_whole(d);
+    buf_free(&seen);
 }
 
-#define DAMAGE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+/* ---- a log ---- */
 
-int main(void)
+#define LOG_HEAD   32
+#define LOG_FRAME  (24 + 512)
+#define FRAME_ENDS 4 /* four bytes in a frame's head: not 0 if a transaction ends with it */
+
+static void find_states(struct damaged *d, struct states *s)
 {
-    const struct CMUnitTest tests[] = {DAMAGE_TEST(test_cut_short), DAMAGE_TEST(test_bits_flipped)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    *s = (struct states){0};
+    for (size_t left = d->bytes.len / LOG_FRAME + 1; left-- > 0;) {
+        size_t end = LOG_HEAD + left * LOG_FRAME;
+        bool ends = end == LOG_HEAD || memcmp(d->bytes.data + end - LOG_FRAME + FRAME_ENDS, "\0\0\0", 4) != 0;
+        if (!ends)
+            continue;
+        assert_true(s->count < STATES_MAX);
+        assert_int_equal(truncate(d->path, (off_t)end), 0);
+        if (!look(d, &s->texts[s->count++]))
+            fail_msg("%s", d->files.test.err.text);
+    }
+    put_file(d->path, &d->bytes, d->bytes.len);
+    assert_int_equal(s->count, 5); /* none to four transactions */
+    assert_string_equal(s->texts[0].data, d->whole.data);
+}
+
+static void free_states(struct states *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        buf_free(&s->texts[i]);
+}
+
+static void test_log_cut_short(void **state)
+{
+    struct damaged *d = *state;
+    struct buf seen = {0};
+    struct states states;
+    size_t last = 0;
+    find_states(d, &states);
+    for (size_t len = d->bytes.len; len-- > 0;) {
+        assert_int_equal(truncate(d->path, (off_t)len), 0);
+        if (!look(d, &seen))
+            fail_msg("cut to %zu bytes: %s", len, d->files.test.err.text);
+        size_t now = state_of(&states, &seen);
+        assert_true(now < states.count && now >= last && now <= last + 1);
+        last = now;
+    }
+    assert_int_equal(last, 4);
+    free_states(&states);
+    buf_free(&seen);
+}
+
+static void test_log_bits_flipped(void **state)
+{
+    struct damaged *d = *state;
+    struct buf seen = {0};
+    struct states states;
+    size_t counts[STATES_MAX] = {0}, refused = 0;
+    find_states(d, &states);
+    int fd = open(d->path, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    for (size_t bit = 0; bit < d->bytes.len * 8; bit++) {
+        flip(d, fd, bit);
+        if (look(d, &seen)) {
+            size_t now = state_of(&states, &seen);
+            if (now > 2)
+                fail_msg("bit %zu changes what is read:\n%s", bit, seen.data);
+            counts[now]++;
+        } else {
+            expect_refusal(d, "bit", bit);
+            refused++;
+        }
+        flip(d, fd, bit);
+    }
+    close(fd);
+    print_message("%s.db-wal: of %zu flips %zu refused, %zu change nothing, %zu end it a transaction sooner, %zu two\n",
+                  file_name, d->bytes.len * 8, refused, counts[0], counts[1], counts[2]);
+    assert_true(refused > d->bytes.len * 8 / 3);
+    expect_whole(d);
+    free_states(&states);
+    buf_free(&seen);
+}
+
+#define DAMAGE_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {DAMAGE_TEST(test_whole), DAMAGE_TEST(test_cut_short),
+                                       DAMAGE_TEST(test_bits_flipped)};
+    const struct CMUnitTest log_tests[] = {DAMAGE_TEST(test_whole), DAMAGE_TEST(test_log_cut_short),
+                                           DAMAGE_TEST(test_log_bits_flipped)};
+    if (argc != 2) {
+        fprintf(stderr, "usage: test_damage_sqlite registry|stream|batch|log\n");
+        return 2;
+    }
+    in_log = strcmp(argv[1], "log") == 0;
+    file_name = in_log ? "batch" : argv[1];
+    return in_log ? cmocka_run_group_tests(log_tests, NULL, NULL) : cmocka_run_group_tests(tests, NULL, NULL);
 }
