@@ -361,7 +361,7 @@ static void test_a_migration_broken_off(void **state)
     assert_int_equal(version_of(t, t->db, DB_BATCH), PAGE_SUMS_VERSION);
 }
 
-/* What somebody has made of a file with `.recover` or `.dump` comes back in, as a file of version 2. */
+/* What somebody has made of a file with `.dump` comes back in, as a file of version 2. */
 static void test_a_file_made_anew_by_another_program(void **state)
 {
     struct files *f = *state;
