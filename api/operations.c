@@ -28,9 +28,11 @@ int operation_want(struct api *api, const struct tenant_row *t, struct err *err)
 int operation_control(struct api *api, const char *tenant, const char *type, const char *body, size_t len,
                       struct err *err)
 {
-    char queue[NAME_SIZE];
+    char queue[NAME_SIZE], id[CONTROL_ID_SIZE];
+    control_id(type, strlen(type), body, len, id);
     const struct publish_message m = {.exchange = EXCHANGE_DEFAULT,
                                       .key = name_queue(queue, EXCHANGE_EVENTS, tenant),
+                                      .message_id = id,
                                       .type = type,
                                       .content_type = "application/json",
                                       .body = body,

@@ -187,9 +187,12 @@ void core_tick(struct stream_core *c)
     buf_clear(&c->scratch);
     if (!engine_tick(c->engine, core_quiet_now(c), &c->scratch))
         return;
+    char id[CONTROL_ID_SIZE];
+    control_id(CONTROL_TICK, strlen(CONTROL_TICK), c->scratch.data, c->scratch.len, id);
     struct outbox_message m = {.kind = OUT_TICK,
                                .exchange = c->in_exchange,
                                .key = c->tenant,
+                               .message_id = id,
                                .type = CONTROL_TICK,
                                .content_type = "application/json",
                                .body = c->scratch.data,

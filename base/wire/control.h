@@ -4,6 +4,9 @@
 #ifndef BELLTOWER_WIRE_CONTROL_H
 #define BELLTOWER_WIRE_CONTROL_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #define CONTROL_PREFIX "belltower."
 #define CONTROL_TICK                                                                                                   \
     "belltower.tick" /* {"offset": N, "highest": T} or {"devices": [{"key": [...], "offset": N, "highest": T}, ...]}   \
@@ -18,6 +21,14 @@
                            generations whose windows start at or after T and that G did not give again do not exist */
 #define CONTROL_START                                                                                                  \
     "belltower.start" /* in result and dead-letter queues: a worker's marker, {"epoch": E}; readers skip it */
+
+/* The message_id of a control message in the event log: CONTROL_SUM and 8 lower-case hex digits, the CRC-32C of its
+ * type, a NUL and its body. A reader refuses one that does not fit; a message with another message_id, or none, has no
+ * sum (as before there were any). */
+#define CONTROL_SUM     "crc32c="
+#define CONTROL_ID_SIZE 16
+void control_id(const char *type, size_t type_len, const void *body, size_t len, char id[CONTROL_ID_SIZE]);
+bool control_has_sum(const char *id, size_t len); /* id NULL: no */
 
 /* Headers of our messages. */
 #define HEADER_NUMBER       "x-number"       /* int64 */

@@ -306,6 +306,22 @@ static bool is_object(struct bytes body)
     return json_peek(&j) == JSON_OBJECT && json_valid(body.p, body.len, NULL);
 }
 
+bool control_is_from_ours(const struct engine *e, struct bytes user_id)
+{
+    char worker[NAME_SIZE];
+    return equals(user_id, USER_API) || equals(user_id, name_user_worker(worker, e->app->tenant));
+}
+
+/* A message without a sum is one of before there were any. */
+static bool sum_holds(const struct engine_message *m)
+{
+    char id[CONTROL_ID_SIZE];
+    if (!control_has_sum(m->message_id.p, m->message_id.len))
+        return true;
+    control_id(m->type.p, m->type.len, m->body.p, m->body.len, id);
+    return equals(m->message_id, id);
+}
+
 void control_message(struct engine *e, const struct engine_message *m)
 {
     const struct control *c = control_named(m->type);
@@ -320,7 +336,9 @@ void control_message(struct engine *e, const struct engine_message *m)
         e->control_offset = m->offset;
         e->control_received = m->received_ms;
     }
-    if (!c->take)
+    if (!sum_holds(m))
+        bad_control(e, "the message does not have its checksum");
+    else if (!c->take)
         bad_control(e, "no control message has this type");
     else if (!c->any_body && !is_object(m->body))
         bad_control(e, "the body of a control message is one JSON object");

@@ -94,10 +94,17 @@ static void take_repeat(struct engine *e, const struct engine_message *m)
     e->only_traced = false;
 }
 
-static bool is_control(struct bytes type)
+static bool has_control_type(struct bytes type)
 {
     size_t len = strlen(CONTROL_PREFIX);
     return type.len >= len && memcmp(type.p, CONTROL_PREFIX, len) == 0;
+}
+
+/* What bears the sum of one and comes from those who write them is none of the events, whatever its type says. */
+static bool is_control(const struct engine *e, const struct engine_message *m)
+{
+    return has_control_type(m->type) ||
+           (control_has_sum(m->message_id.p, m->message_id.len) && control_is_from_ours(e, m->user_id));
 }
 
 static bool is_tick(struct bytes type)
@@ -130,7 +137,7 @@ void engine_message(struct engine *e, const struct engine_message *m, const stru
     begin_message(e, m, sink);
     struct engine_message message = *m;
     message.body = e->source.body;
-    if (is_control(m->type))
+    if (is_control(e, m))
         control_message(e, &message);
     else if (sequence_seen(e, m->message_id))
         take_repeat(e, &message);

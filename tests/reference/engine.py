@@ -143,6 +143,23 @@ class Producer:
         self.seen = {s for s in self.seen if s >= self.highest - WINDOW_OF_SEQUENCES}
 
 
+API = 'belltower-api'
+
+
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
+def control_sum(kind, body):
+    """docs/formats.md: the message_id of a control message, "the CRC-32C of its type, a NUL and its body"."""
+    return 'crc32c=%08x' % crc32c(kind.encode() + b'\0' + body)
+
+
 def parse_message_id(text):
     """D: `<producer>:<sequence>`, or None: "any other message_id is no sequence"."""
     m = re.fullmatch(r'([A-Za-z0-9._-]{1,64}):(0|[1-9][0-9]*)', text or '', re.ASCII)
@@ -186,8 +203,8 @@ class Engine:
         kind = message.type or ''
         if message.set_aside:
             self.dead('poison', message.offset, 0, message.body)
-        elif kind.startswith('belltower.'):
-            self.control(message, kind[len('belltower.'):])
+        elif kind.startswith('belltower.') or self.bears_a_sum(message) and message.user_id in (API, self.worker()):
+            self.control(message, kind[len('belltower.'):] if kind.startswith('belltower.') else 'none')
         else:
             self.event_message(message)
         self.publish_corrections()
@@ -502,11 +519,13 @@ class Engine:
     def control(self, message, name):
         """"Ticks are believed from that tenant's worker, the others from the API, else dead-lettered as
         `forged`, never decoded. They have no sequence."."""
-        trusted = 'belltower-worker-' + self.app.tenant if name == 'tick' else 'belltower-api'
+        trusted = self.worker() if name == 'tick' else API
         if message.user_id != trusted:
             self.dead('forged', message.offset, 0, message.body)
             return
         try:
+            if self.bears_a_sum(message) and message.message_id != control_sum(message.type or '', message.body):
+                raise BadControl('its sum')
             if name == 'tick':
                 self.tick(message.offset, self.control_body(message))
             elif name == 'end':
@@ -523,6 +542,13 @@ class Engine:
             self.dead('bad-control', message.offset, 0, message.body)
         if name != 'tick':
             self.last_control_offset = message.offset
+
+    def worker(self):
+        return 'belltower-worker-' + self.app.tenant
+
+    @staticmethod
+    def bears_a_sum(message):
+        return (message.message_id or '').startswith('crc32c=')
 
     @staticmethod
     def control_body(message):

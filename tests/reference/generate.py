@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import values
 from app import AppError, load_app
+from engine import control_sum
 
 TENANT = 'acme'
 WORKER, API = 'belltower-worker-' + TENANT, 'belltower-api'
@@ -621,7 +622,13 @@ class LogMaker:
     # -- control messages
 
     def control(self, name, body, user, **extra):
-        self.add(body if isinstance(body, str) else json.dumps(body), type='belltower.' + name, user_id=user, **extra)
+        body = body if isinstance(body, str) else json.dumps(body)
+        if 'message_id' not in extra and len(self.messages) % 3:
+            extra['message_id'] = control_sum('belltower.' + name, body.encode())
+            if len(self.messages) % 7 == 1:
+                extra['message_id'] = extra['message_id'][:-1] + 'x'
+        kind = 'pelltower.' if len(self.messages) % 23 == 1 else 'belltower.'
+        self.add(body, type=kind + name, user_id=user, **extra)
 
     def tick(self):
         r = self.r

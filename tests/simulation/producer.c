@@ -97,7 +97,9 @@ static void produce_again(struct world *w)
 
 static void control(struct world *w, const char *type, const char *user, const char *body, size_t len)
 {
-    const struct entry e = {.body = body, .len = len, .type = type, .user = user, .wall_ms = w->wall};
+    char id[CONTROL_ID_SIZE];
+    control_id(type, strlen(type), body, len, id);
+    const struct entry e = {.body = body, .len = len, .id = id, .type = type, .user = user, .wall_ms = w->wall};
     list_add(&w->log, &e);
 }
 
