@@ -16,7 +16,7 @@ struct outbox_header {
     const char *text; /* NULL: number; else NUL-terminated */
     int64_t number;
 };
-#define OUTBOX_HEADERS 7
+#define OUTBOX_HEADERS 8
 
 struct outbox_message {
     enum outbox_kind kind;

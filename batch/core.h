@@ -34,6 +34,8 @@ struct batch_delivery {
     bool marker;    /* CONTROL_START */
     bool rewound;   /* CONTROL_REWOUND */
     int64_t number, generation, first_offset, last_offset; /* headers; -1 = missing */
+    int64_t sum;                                           /* HEADER_SUM, if has_sum */
+    bool has_sum;
     struct batch_text key, message_id, body;
 };
 

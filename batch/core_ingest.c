@@ -2,6 +2,7 @@
 #include "batch/core_private.h"
 
 #include "base/json.h"
+#include "base/wire/control.h"
 #include "base/mem.h"
 
 #include <inttypes.h>
@@ -23,7 +24,8 @@ static bool parse_result(const struct batch_delivery *d, struct buf *stream, str
 {
     struct buf scratch = {0};
     int64_t revision;
-    bool ok = d->key.p && json_get_string(d->body.p, d->body.len, "stream", stream) &&
+    bool ok = d->key.p && json_valid(d->body.p, d->body.len, NULL) &&
+              json_get_string(d->body.p, d->body.len, "stream", stream) &&
               parse_time(d, "window_start", &scratch, &row->window_start) &&
               parse_time(d, "window_end", &scratch, &row->window_end) &&
               json_get_int(d->body.p, d->body.len, "revision", &revision) && revision >= 0 && revision <= UINT32_MAX;
@@ -49,6 +51,7 @@ static void keep(struct batch_core *c, const struct batch_delivery *d, const str
     }
     struct kept_row *k = &c->kept[c->kept_count++];
     k->row = *row;
+    k->place = c->read;
     char *p = k->block = mem_alloc(stream->len + 1 + d->key.len + 1 + d->body.len + 1);
     memcpy(p, stream->data, stream->len);
     p[stream->len] = 0;
@@ -76,14 +79,60 @@ static bool guard_number(struct batch_core *c, const struct batch_delivery *d)
     return false;
 }
 
+/* To pass over what cannot be read would lose a result. */
+static bool not_whole(struct batch_core *c, const struct batch_delivery *d, const char *why)
+{
+    char words[PAGE_WORDS];
+    snprintf(words, sizeof words, "the message at offset %" PRId64 " of the result queue is damaged: %s", d->offset,
+             why);
+    batch_exit(c, EXIT_STOPPED, words);
+    return false;
+}
+
+/* A message without a sum is one of before there were any. */
+static bool sum_holds(const struct batch_delivery *d)
+{
+    const int64_t numbers[4] = {d->number, d->generation, d->first_offset, d->last_offset};
+    return !d->has_sum || d->sum == (int64_t)control_result_sum(d->body.p, d->body.len, d->key.p, d->key.len, numbers);
+}
+
 /* What the generation has not given again up to here does not exist. */
 static bool take_rewound(struct batch_core *c, const struct batch_delivery *d)
 {
     int64_t from;
-    if (!json_get_int(d->body.p, d->body.len, "from", &from))
-        return false;
+    if (!json_valid(d->body.p, d->body.len, NULL) || !json_get_int(d->body.p, d->body.len, "from", &from))
+        return not_whole(c, d, "it is no end of a rewind");
     c->rewound.from = c->rewound.there && c->rewound.from < from ? c->rewound.from : from;
     c->rewound.there = true;
+    c->rewound.rows = c->kept_count;
+    c->rewound.place = c->read;
+    return true;
+}
+
+static bool keep_result(struct batch_core *c, const struct batch_delivery *d)
+{
+    struct buf stream = {0};
+    struct result_row row = {0};
+    bool ok = parse_result(d, &stream, &row);
+    if (ok)
+        keep(c, d, &row, &stream);
+    buf_free(&stream);
+    return ok;
+}
+
+static bool take_ours(struct batch_core *c, const struct batch_delivery *d)
+{
+    if (!sum_holds(d))
+        return not_whole(c, d, "it does not have its checksum");
+    if (!guard_number(c, d))
+        return false;
+    if (d->number <= c->read.number)
+        return true;
+    c->read.number = d->number;
+    if (d->rewound && !take_rewound(c, d))
+        return false;
+    if (!d->rewound && !keep_result(c, d))
+        return not_whole(c, d, "it is no result");
     return true;
 }
 
@@ -94,45 +143,20 @@ static bool is_earlier(const struct batch_core *c, const struct batch_delivery *
            d->generation < (int64_t)c->options.generation;
 }
 
-/* Kept rows, and a rewind's end, are stored up to where they lie. */
-static void note_place(struct batch_core *c, size_t kept_before, bool rewound, const struct place *place)
-{
-    c->read = *place;
-    if (c->kept_count > kept_before)
-        c->kept[kept_before].place = *place;
-    if (rewound) {
-        c->rewound.rows = c->kept_count;
-        c->rewound.place = *place;
-    }
-}
-
 static void take_result(struct batch_core *c, const struct batch_delivery *d)
 {
-    struct buf stream = {0};
-    struct result_row row = {0};
-    struct place place = {d->offset, c->read.number, d->tag};
-    size_t kept_before = c->kept_count;
-    bool rewound = false;
-    if (d->offset <= c->read.offset) {
-        c->read.tag = d->tag;
+    bool repeated = d->offset <= c->read.offset;
+    c->read.tag = d->tag;
+    if (repeated)
         return;
-    }
+    c->read.offset = d->offset;
     bool ours = d->trusted && !d->marker && d->generation == (int64_t)c->options.generation;
     if (!d->trusted)
         c->status.forged++;
-    if (is_earlier(c, d) && parse_result(d, &stream, &row))
-        keep(c, d, &row, &stream);
-    if (ours && !guard_number(c, d))
+    if (is_earlier(c, d) && sum_holds(d)) /* a rewind is the answer to one that does not hold */
+        (void)keep_result(c, d);
+    if (ours && !take_ours(c, d))
         return;
-    if (ours && d->number > c->read.number) {
-        if (d->rewound)
-            rewound = take_rewound(c, d);
-        else if (parse_result(d, &stream, &row))
-            keep(c, d, &row, &stream);
-        place.number = d->number;
-    }
-    buf_free(&stream);
-    note_place(c, kept_before, rewound, &place);
     if (!c->store_needed)
         c->kept_since = c->mono_ms;
     c->store_needed = true;

@@ -38,6 +38,8 @@ static void on_delivery(void *context, const struct link_message *m)
     struct batch_event e = {.kind = BATCH_DELIVERY};
     bool trigger = link_text_is(m->exchange, EXCHANGE_TRIGGERS);
     link_header_text(m, HEADER_KEY, &key);
+    int64_t sum = 0;
+    bool has_sum = link_header_int(m, HEADER_SUM, &sum);
     e.delivery = (struct batch_delivery){
         .trigger = trigger,
         .tag = m->tag,
@@ -49,6 +51,8 @@ static void on_delivery(void *context, const struct link_message *m)
         .generation = header(m, HEADER_GENERATION),
         .first_offset = header(m, HEADER_FIRST_OFFSET),
         .last_offset = header(m, HEADER_LAST_OFFSET),
+        .sum = sum,
+        .has_sum = has_sum,
         .key = {key.p, key.len},
         .message_id = {m->message_id.p, m->message_id.len},
         .body = {m->body.p, m->body.len},

@@ -23,6 +23,14 @@ static void header_text(struct outbox_message *m, const char *name, const char *
     m->headers[m->header_count++] = (struct outbox_header){.name = name, .text = text};
 }
 
+/* Of a result or a rewind's end, whose other headers are there. */
+static void header_sum(struct outbox_message *m, struct bytes key, int64_t first, int64_t last,
+                       const struct stream_core *c)
+{
+    const int64_t numbers[4] = {m->number, (int64_t)c->options.generation, first, last};
+    header_number(m, HEADER_SUM, control_result_sum(m->body, m->len, key.p, key.len, numbers));
+}
+
 /* true: it was found in its queue when the worker (re)connected, so it is not published again. */
 static bool known(struct stream_core *c, struct number_set *set, uint64_t number)
 {
@@ -55,6 +63,7 @@ static void take_result(void *context, const struct engine_result *r)
     header_text(&m, HEADER_KEY, buf_cstr(&c->scratch));
     header_number(&m, HEADER_FIRST_OFFSET, r->first_offset);
     header_number(&m, HEADER_LAST_OFFSET, r->last_offset);
+    header_sum(&m, r->key, (int64_t)r->first_offset, (int64_t)r->last_offset, c);
     outbox_add(c->outbox, &m);
 }
 
@@ -77,6 +86,7 @@ static void take_rewound(void *context, uint64_t number, int64_t from)
     header_number(&m, HEADER_NUMBER, number);
     header_number(&m, HEADER_EPOCH, c->epoch);
     header_number(&m, HEADER_GENERATION, c->options.generation);
+    header_sum(&m, (struct bytes){0}, -1, -1, c);
     outbox_add(c->outbox, &m);
 }
 

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define CONTROL_PREFIX "belltower."
 #define CONTROL_TICK                                                                                                   \
@@ -42,5 +43,10 @@ bool control_has_sum(const char *id, size_t len); /* id NULL: no */
 #define HEADER_DETAIL       "x-detail"
 #define HEADER_OFFSET       "x-offset" /* int64 */
 #define HEADER_INDEX        "x-index"  /* int64 */
+#define HEADER_SUM          "x-crc32c" /* of results and CONTROL_REWOUND, int64: control_result_sum; optional */
+
+/* The CRC-32C of the body, a NUL, the key text, a NUL, and the four numbers as 8 little-endian bytes each; what the
+ * message does not have is an empty text or -1. */
+uint32_t control_result_sum(const void *body, size_t len, const char *key, size_t key_len, const int64_t numbers[4]);
 
 #endif
