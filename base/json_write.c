@@ -1,11 +1,13 @@
 #include "base/json.h"
+#include "base/scan.h"
 #include "base/utf8.h"
 
 #include <string.h>
 
 static void comma(struct buf *b)
 {
-    if (b->len && !memchr("{[:\n", b->data[b->len - 1], 4))
+    char last = b->len ? b->data[b->len - 1] : '\n';
+    if (last != '{' && last != '[' && last != ':' && last != '\n')
         buf_add_char(b, ',');
 }
 
@@ -45,7 +47,7 @@ void json_w_string(struct buf *b, const char *s, size_t len)
     const unsigned char *p = (const unsigned char *)s, *end = len ? p + len : p, *plain = p;
     comma(b);
     buf_add_char(b, '"');
-    while (p < end) {
+    while ((p = (const unsigned char *)scan_plain((const char *)p, (const char *)end)) < end) {
         size_t n = utf8_sequence(p, (size_t)(end - p));
         if (n && *p >= 0x20 && *p != '"' && *p != '\\') {
             p += n;
