@@ -15,6 +15,8 @@ struct agg_ops {
     void (*load)(void *cell, enum value_type type, struct cursor *in,
                  const struct row_context *c);                /* type: of its values */
     void (*release)(void *cell, const struct row_context *c); /* NULL: owns nothing */
+    /* merge(other, cell) into cell; NULL: merging is not associative */
+    void (*merge_younger)(void *cell, const void *other, const struct row_context *c);
 };
 
 static const struct value null_value = {.type = VALUE_NULL};
@@ -300,6 +302,20 @@ static void max_merge(void *cell, const void *other, const struct row_context *c
     max_add(cell, other, c);
 }
 
+static void min_merge_younger(void *cell, const void *other, const struct row_context *c)
+{
+    const struct value *m = cell, *v = other;
+    if (v->type != VALUE_NULL && (m->type == VALUE_NULL || value_compare(v, m) <= 0))
+        replace(cell, v, c);
+}
+
+static void max_merge_younger(void *cell, const void *other, const struct row_context *c)
+{
+    const struct value *m = cell, *v = other;
+    if (v->type != VALUE_NULL && (m->type == VALUE_NULL || value_compare(v, m) >= 0))
+        replace(cell, v, c);
+}
+
 static struct value value_result(const void *cell, const struct row_context *c)
 {
     (void)c;
@@ -447,23 +463,25 @@ static void distinct_release(void *cell, const struct row_context *c)
 
 #define COUNT_OPS(add)                                                                                                 \
     {                                                                                                                  \
-        sizeof(struct count_cell), add, count_merge, count_result, count_save, count_load, NULL                        \
+        sizeof(struct count_cell), add, count_merge, count_result, count_save, count_load, NULL, count_merge           \
     }
 #define INT_SUM(result)                                                                                                \
     {                                                                                                                  \
-        sizeof(struct int_sum_cell), int_sum_add, int_sum_merge, result, int_sum_save, int_sum_load, NULL              \
+        sizeof(struct int_sum_cell), int_sum_add, int_sum_merge, result, int_sum_save, int_sum_load, NULL,             \
+            int_sum_merge                                                                                              \
     }
 #define FLOAT_SUM(result)                                                                                              \
     {                                                                                                                  \
-        sizeof(struct float_sum_cell), float_sum_add, float_sum_merge, result, float_sum_save, float_sum_load, NULL    \
+        sizeof(struct float_sum_cell), float_sum_add, float_sum_merge, result, float_sum_save, float_sum_load, NULL,   \
+            NULL                                                                                                       \
     }
 #define VALUE_OPS(add, merge)                                                                                          \
     {                                                                                                                  \
-        sizeof(struct value), add, merge, value_result, value_save, value_load, release_value                          \
+        sizeof(struct value), add, merge, value_result, value_save, value_load, release_value, merge##_younger         \
     }
 #define ORDERED(add, merge)                                                                                            \
     {                                                                                                                  \
-        sizeof(struct ordered_cell), add, merge, value_result, ordered_save, ordered_load, release_value               \
+        sizeof(struct ordered_cell), add, merge, value_result, ordered_save, ordered_load, release_value, merge        \
     }
 
 static const struct agg_ops kinds[] = {
@@ -473,12 +491,12 @@ static const struct agg_ops kinds[] = {
     [AGG_MIN] = VALUE_OPS(min_add, min_merge),
     [AGG_MAX] = VALUE_OPS(max_add, max_merge),
     [AGG_AVG] = FLOAT_SUM(float_avg_result),
-    [AGG_STDDEV] = {sizeof(struct stddev_cell), stddev_add, stddev_merge, stddev_result, stddev_save, stddev_load,
+    [AGG_STDDEV] = {sizeof(struct stddev_cell), stddev_add, stddev_merge, stddev_result, stddev_save, stddev_load, NULL,
                     NULL},
     [AGG_FIRST] = ORDERED(first_add, first_merge),
     [AGG_LAST] = ORDERED(last_add, last_merge),
     [AGG_DISTINCT] = {sizeof(struct value_set), distinct_add, distinct_merge, distinct_result, distinct_save,
-                      distinct_load, distinct_release},
+                      distinct_load, distinct_release, NULL},
 };
 static const struct agg_ops int_sum_ops = INT_SUM(int_sum_result), int_avg_ops = INT_SUM(int_avg_result);
 
@@ -495,12 +513,14 @@ static const struct agg_ops *ops_of(const struct agg *a)
 
 void row_layout_init(struct row_layout *l, const struct agg *aggs, size_t count)
 {
-    *l = (struct row_layout){.aggs = aggs, .count = count};
+    *l = (struct row_layout){.aggs = aggs, .count = count, .associative = true};
     l->ops = mem_zero(count, sizeof *l->ops);
     l->offsets = mem_zero(count, sizeof *l->offsets);
     for (size_t i = 0; i < count; i++) {
         l->ops[i] = ops_of(&aggs[i]);
         l->offsets[i] = l->size;
+        l->associative = l->associative && l->ops[i]->merge_younger;
+        l->owns = l->owns || l->ops[i]->release;
         l->size += (l->ops[i]->size + 15) & ~(size_t)15;
     }
 }
@@ -538,6 +558,12 @@ void row_merge(const struct row_layout *l, void *row, const void *other, const s
 {
     for (size_t i = 0; i < l->count; i++)
         l->ops[i]->merge(cell_of(l, row, i), const_cell_of(l, other, i), c);
+}
+
+void row_merge_younger(const struct row_layout *l, void *row, const void *other, const struct row_context *c)
+{
+    for (size_t i = 0; i < l->count; i++)
+        l->ops[i]->merge_younger(cell_of(l, row, i), const_cell_of(l, other, i), c);
 }
 
 void row_results(const struct row_layout *l, const void *row, const struct row_context *c, struct value *values)

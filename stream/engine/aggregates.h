@@ -12,6 +12,8 @@ struct row_layout {
     const struct agg_ops **ops; /* of each, and where its cell is in the row */
     size_t *offsets;
     size_t size;
+    bool associative; /* merging in groups gives the same to the bit: not so where floats are added */
+    bool owns;        /* cells own memory of the slab */
 };
 
 struct row_context {
@@ -27,6 +29,8 @@ void row_layout_free(struct row_layout *l);
 void row_add(const struct row_layout *l, void *row, const struct value *slots, const struct row_context *c,
              struct arena *scratch);
 void row_merge(const struct row_layout *l, void *row, const void *other, const struct row_context *c);
+/* As row_merge with other in front: where two values are alike, that of the younger pane stays. Only if associative. */
+void row_merge_younger(const struct row_layout *l, void *row, const void *other, const struct row_context *c);
 /* Strings in values point into the row. */
 void row_results(const struct row_layout *l, const void *row, const struct row_context *c, struct value *values);
 void row_release(const struct row_layout *l, void *row, const struct row_context *c); /* what its cells own */

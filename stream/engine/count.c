@@ -2,6 +2,7 @@
 #include "stream/engine/key.h"
 #include "stream/engine/olds.h"
 #include "stream/engine/publish.h"
+#include "stream/engine/sums.h"
 #include "stream/engine/timeline.h"
 #include "stream/engine/trace.h"
 #include "stream/engine/watermark.h"
@@ -79,7 +80,8 @@ static enum verdict stream_count(struct engine *e, struct stream *s, const struc
         device_note(s, d, start);
     pane_spans(p, e->source.offset);
     struct row_context c = row_context_of(e, s);
-    row_add(&s->layout, p->row, slots, &c, &e->scratch);
+    row_add(&s->layout, pane_row(p), slots, &c, &e->scratch);
+    sums_changed(e, s, key, start);
     return count_late(e, s, key, t, made) ? VERDICT_LATE : VERDICT_COUNTED;
 }
 

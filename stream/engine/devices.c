@@ -1,4 +1,5 @@
 #include "stream/engine/cooldowns.h"
+#include "stream/engine/timeline.h"
 #include "stream/engine/watermark.h"
 
 #include <stdlib.h>
@@ -46,7 +47,7 @@ void devices_free_lines(struct engine *e)
     struct device *d;
     for (size_t at = 0; (d = table_next(&e->devices, &at));) {
         for (size_t i = 0; i < e->stream_count; i++)
-            free(d->lines[i].buckets);
+            timeline_free(&d->lines[i]);
         free(d->lines);
     }
 }
@@ -103,7 +104,7 @@ void device_forget(struct engine *e, struct device *d)
         idle_remove(e, d);
     cooldowns_forget_device(e, d);
     for (size_t i = 0; i < e->stream_count; i++)
-        free(d->lines[i].buckets);
+        timeline_free(&d->lines[i]);
     free(d->lines);
     table_remove(&e->devices, &d->ident);
     slab_free(&e->slab, d, device_size(d));

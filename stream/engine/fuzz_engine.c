@@ -20,6 +20,9 @@
     "n: count(), t: sum(v), f: first(site), d: distinct(v) } }\n"                                                      \
     "  - { name: b, key: [id], window: { sliding: 9s, every: 4s }, select: { n: count_if(up), m: max(site), s: "       \
     "stddev(v), w: sum(id), l: last(up) } }\n"                                                                         \
+    "  - { name: c, key: [site, id], window: { sliding: 8s, every: 1s, allowed_lateness: 2s }, select: { n: count(), " \
+    "m: "                                                                                                              \
+    "max(v), w: min(site) } }\n"                                                                                       \
     "triggers:\n  - { name: g, on: a, when: n > 1, cooldown: 20s, run: j }\n  - { name: h, on: b, when: n > 0, run: "  \
     "k }\n"                                                                                                            \
     "jobs:\n  - { name: j, from: a, range: 1h, by: [id], select: { n: max(n) } }\n  - { name: k, from: b, range: 1h, " \

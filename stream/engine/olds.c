@@ -65,7 +65,7 @@ static void lines_sweep(struct engine *e, struct device *d)
     size_t kept = 0;
     for (size_t i = 0; i < e->stream_count; i++) {
         if (is_over(e->streams[i]))
-            free(d->lines[i].buckets);
+            timeline_free(&d->lines[i]);
         else
             d->lines[kept++] = d->lines[i];
     }

@@ -1,7 +1,8 @@
 #include "stream/engine/publish.h"
-#include "base/calendar.h"
+#include "base/json.h"
 #include "stream/engine/cooldowns.h"
 #include "stream/engine/key.h"
+#include "stream/engine/sums.h"
 #include "stream/engine/timeline.h"
 
 #include <stdarg.h>
@@ -9,26 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the body of a result ---- */
-
-/* Windows may begin before 1970 and end in the year 10000, which event times cannot. */
-static void write_time(struct buf *b, int64_t ms)
-{
-    if (ms >= 0 && ms <= TIME_MAX_MS) {
-        json_w_time(b, ms);
-        return;
-    }
-    const int64_t day_ms = 86400000;
-    int64_t year, in_day = ms - multiple_below(ms, day_ms), seconds = in_day / 1000;
-    unsigned month, day;
-    char text[64], fraction[8] = "";
-    civil_from_days(multiple_below(ms, day_ms) / day_ms, &year, &month, &day);
-    if (in_day % 1000)
-        snprintf(fraction, sizeof fraction, ".%03d", (int)(in_day % 1000));
-    int n = snprintf(text, sizeof text, "%04lld-%02u-%02uT%02d:%02d:%02d%sZ", (long long)year, month, day,
-                     (int)(seconds / 3600), (int)(seconds / 60 % 60), (int)(seconds % 60), fraction);
-    json_w_string(b, text, (size_t)n);
-}
+/* ---- what a result says ---- */
 
 /* What a stream says of one key in one window, ready to be sent. */
 struct outcome {
@@ -41,42 +23,31 @@ struct outcome {
     uint64_t first_offset, last_offset;
 };
 
-static void write_result(struct buf *b, const struct engine *e, const struct outcome *o)
-{
-    const struct app_stream *s = o->stream->app;
-    buf_clear(b);
-    json_w_open(b, '{');
-    for (size_t i = 0; i < s->result_name_count; i++) {
-        json_w_name(b, s->result_names[i].name);
-        json_w_value(b, &o->columns[i]);
-    }
-    json_w_name(b, "tenant_id");
-    json_w_str(b, e->app->tenant);
-    json_w_name(b, "stream");
-    json_w_str(b, s->name);
-    json_w_name(b, "window_start");
-    write_time(b, o->start);
-    json_w_name(b, "window_end");
-    write_time(b, o->end);
-    json_w_name(b, "revision");
-    json_w_uint(b, o->revision);
-    json_w_close(b, '}');
-}
-
-/* Panes of a window as one row: the only pane itself, or a merged one that the caller releases. Finds the offsets of
- * their events, too. */
+/* Panes of a window as one row, one after the other: the only pane itself, or a merged one that the caller releases.
+ * Finds the offsets of their events, too. */
 static const void *merged_row(const struct stream *s, struct outcome *o, void *room, const struct row_context *c)
 {
-    const struct pane *p = pane_in(s, o->key->panes, o->end);
-    const struct pane *next = p ? pane_in(s, p->next_in_key, o->end) : NULL;
-    const void *row = p && !next ? p->row : room;
+    struct pane *p = pane_in(s, o->key->panes, o->end), *next = p ? pane_in(s, p->next_in_key, o->end) : NULL;
+    const void *row = p && !next ? pane_row(p) : room;
     o->first_offset = p ? p->first_offset : 0;
     for (; p; p = next, next = p ? pane_in(s, p->next_in_key, o->end) : NULL) {
         o->first_offset = p->first_offset < o->first_offset ? p->first_offset : o->first_offset;
         o->last_offset = p->last_offset > o->last_offset ? p->last_offset : o->last_offset;
         if (row == room)
-            row_merge(&s->layout, room, p->row, c);
+            row_merge(&s->layout, room, pane_row(p), c);
     }
+    return row;
+}
+
+static const void *window_row(struct engine *e, struct stream *s, struct outcome *o, void *room,
+                              const struct row_context *c)
+{
+    struct sum offsets;
+    const void *row = sums_row(e, s, o->key, o->end, room, &offsets);
+    if (!row)
+        return merged_row(s, o, room, c);
+    o->first_offset = offsets.first_offset;
+    o->last_offset = offsets.last_offset;
     return row;
 }
 
@@ -87,7 +58,7 @@ static struct value *compute_columns(struct engine *e, struct stream *s, struct 
     const struct app_query *q = &s->app->query;
     struct row_context c = row_context_of(e, s);
     struct value *slots = e->values, *columns = slots + q->key_count + q->agg_count;
-    row_results(&s->layout, merged_row(s, o, room, &c), &c, slots + q->key_count);
+    row_results(&s->layout, window_row(e, s, o, room, &c), &c, slots + q->key_count);
     memcpy(columns, slots, q->key_count * sizeof *columns);
     for (size_t i = 0; i < q->column_count; i++)
         columns[q->key_count + i] = expr_eval(q->columns[i].expr, slots, &e->scratch);
@@ -178,9 +149,7 @@ static void send_result(struct engine *e, const struct outcome *o)
     buf_add_str(id, o->stream->app->name);
     buf_add_char(id, ':');
     buf_add_str(id, o->hash);
-    buf_add_char(id, ':');
-    buf_add_int(id, o->start);
-    buf_add_char(id, ':');
+    buf_add(id, o->stream->text.id.data, o->stream->text.id.len);
     buf_add_uint(id, e->generation);
     buf_add_char(id, '.');
     buf_add_uint(id, o->revision);
@@ -231,13 +200,15 @@ void publish_window(struct engine *e, struct stream *s, struct key_row *key, str
                         .revision = record ? record->revision : 0,
                         .hash = hash};
     o.columns = compute_columns(e, s, &o, room);
-    write_result(&e->body, e, &o);
+    result_text_window(&s->text, s->app, end);
+    result_text_body(&s->text, o.columns, o.revision, &e->body);
     count_result(e, s, record);
     run_triggers(e, &o, record);
     send_result(e, &o);
     row_release(&s->layout, room, &c);
     slab_free(&e->slab, room, s->layout.size);
-    arena_free(&e->scratch);
+    if (e->scratch.head)
+        arena_free(&e->scratch);
 }
 
 /* ---- rewinds ---- */

@@ -209,7 +209,7 @@ static void get_pane(struct cursor *c, struct engine *e, struct stream *s, struc
     struct pane *p = pane_new(e, s, key, start, bound);
     p->first_offset = first;
     p->last_offset = last;
-    row_load(&s->layout, p->row, c, &context);
+    row_load(&s->layout, pane_row(p), c, &context);
 }
 
 static void get_record(struct cursor *c, struct engine *e, struct stream *s, struct key_row *key)

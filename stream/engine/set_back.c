@@ -1,5 +1,7 @@
 /* Time set back: the only way in which watermarks fall (design, "Time" rule 7). */
 #include "stream/engine/cooldowns.h"
+#include "stream/engine/roll.h"
+#include "stream/engine/sums.h"
 #include "stream/engine/timeline.h"
 #include "stream/engine/watermark.h"
 
@@ -42,6 +44,7 @@ static void fall_key(struct engine *e, struct stream *s, struct key_row *key, in
     if (key->device->target < key->device->watermark)
         keep_closed(e, s, key, gone, key->device->watermark);
     bind_panes(s, key, gone);
+    sums_drop(e, s, key);
 }
 
 /* Both the watermark and the floor fall to `to`, if they are above. */
@@ -50,6 +53,7 @@ static void fall_stream(struct engine *e, struct stream *s, struct device *d, in
     struct timeline *line = timeline_of(s, d);
     if (d->target == d->watermark && floor_of(s, line) <= to)
         return;
+    roll_break(line);
     e->mark++;
     for (uint32_t b = line->first; b < line->first + line->count; b++) {
         for (struct pane *p = line->buckets[b].panes; p; p = p->next_in_bucket) {

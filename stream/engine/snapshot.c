@@ -123,12 +123,12 @@ static void put_panes(struct buf *b, const struct stream *s, const struct key_ro
     for (const struct pane *p = key->panes; p; p = p->next_in_key)
         count++;
     put_u32(b, count);
-    for (const struct pane *p = key->panes; p; p = p->next_in_key) {
+    for (struct pane *p = key->panes; p; p = p->next_in_key) {
         put_i64(b, p->start);
         put_i64(b, p->bound);
         put_u64(b, p->first_offset);
         put_u64(b, p->last_offset);
-        row_save(&s->layout, p->row, b);
+        row_save(&s->layout, pane_row(p), b);
     }
 }
 

@@ -12,22 +12,27 @@
 #include "stream/engine/aggregates.h"
 #include "stream/engine/decode.h"
 #include "stream/engine/engine.h"
+#include "stream/engine/result_text.h"
 #include "stream/engine/table.h"
 #include "stream/engine/windows.h"
 
 #define NEVER  INT64_MAX
 #define BEFORE INT64_MIN /* no time yet */
 
-struct pane {
-    struct pane *next_in_key;    /* younger first; of one start the unbound one first */
-    struct pane *next_in_bucket; /* no order */
+struct pane {                                 /* its row is behind it */
+    struct pane *next_in_key, *before_in_key; /* younger first; of one start the unbound one first */
+    struct pane *next_in_bucket;              /* no order */
     struct key_row *key;
     int64_t start;
     int64_t bound; /* windows with an end up to here do not contain it: they were gone when time was set back. Usually
                       BEFORE */
     uint64_t first_offset, last_offset; /* of the events in it */
-    char *row;                          /* behind this struct */
 };
+
+static inline void *pane_row(struct pane *p)
+{
+    return p + 1;
+}
 
 /* What cannot be computed again of a window: late events in it, triggers that it fired. */
 struct window_record {
@@ -45,7 +50,9 @@ struct key_row {
     struct pane *panes;
     struct window_record *records;
     struct device *device;
-    uint64_t mark; /* see struct engine */
+    struct sums *sums;   /* NULL: none yet */
+    uint64_t mark : 63;  /* see struct engine */
+    uint64_t rolled : 1; /* it is on the roll of its line */
 };
 
 struct bucket {
@@ -53,10 +60,18 @@ struct bucket {
     struct pane *panes;
 };
 
+/* Of a stream whose windows overlap: the keys that may have a window yet to close; see roll.h. */
+struct roll {
+    struct key_row **keys;            /* in their order, behind them those that are new, in none */
+    uint32_t sorted, count, capacity; /* how many are in order, how many there are */
+    bool broken;                      /* a key on it is gone: nothing of it is true */
+};
+
 /* Which windows are a stream's: those that end after `ended`, start at or after `begin` and end up to `until`. */
 struct timeline {
     struct bucket *buckets; /* by start, from `first` on */
     uint32_t first, count, capacity;
+    struct roll roll;
     int64_t closed_to; /* the watermark; while time moves, how far windows have closed */
     int64_t ended;     /* the watermark when the stream began */
     int64_t begin;     /* up to here older versions of the stream had windows */
@@ -102,10 +117,12 @@ struct stream {
     size_t rank;             /* in the order of publication */
     uint64_t judged;         /* of the present app: number of the event that an older version judged in its place */
     int64_t grain;
+    bool overlaps;               /* a pane may be in several windows */
     int64_t ended, begin, floor; /* as in struct timeline, for all devices alike */
     int64_t whole_from; /* windows that start earlier lack events that came before a rewind began this stream: they are
                            not given. BEFORE: there are none */
     struct row_layout layout;
+    struct result_text text;
     size_t *triggers; /* the app's, on this stream, in its order */
     size_t *memories; /* of each, where its cooldown is remembered; of those without any, not used */
     bool *gone;       /* of each: a later version has it no more */

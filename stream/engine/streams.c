@@ -35,8 +35,10 @@ struct stream *stream_new(const struct app *app, size_t place)
     s->app = &app->streams[place];
     s->index = s->place = s->shown = s->rank = place;
     s->grain = window_grain(s->app);
+    s->overlaps = s->app->size > s->grain;
     s->ended = s->begin = s->floor = s->whole_from = BEFORE;
     row_layout_init(&s->layout, s->app->query.aggs, s->app->query.agg_count);
+    result_text_init(&s->text, app, s->app);
     find_triggers(s, app);
     find_device_columns(s, app);
     return s;
@@ -45,6 +47,7 @@ struct stream *stream_new(const struct app *app, size_t place)
 void stream_free(struct stream *s)
 {
     row_layout_free(&s->layout);
+    result_text_free(&s->text);
     free(s->triggers);
     free(s->memories);
     free(s->gone);

@@ -1,4 +1,6 @@
 #include "stream/engine/timeline.h"
+#include "stream/engine/roll.h"
+#include "stream/engine/sums.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +50,12 @@ static struct bucket *bucket_of(struct timeline *line, int64_t start)
     return &line->buckets[at];
 }
 
+void timeline_free(struct timeline *line)
+{
+    free(line->buckets);
+    free(line->roll.keys);
+}
+
 /* ---- keys, panes, records ---- */
 
 static size_t key_size(const struct key_row *key)
@@ -76,18 +84,26 @@ static size_t pane_size(const struct stream *s)
 struct pane *pane_new(struct engine *e, struct stream *s, struct key_row *key, int64_t start, int64_t bound)
 {
     struct pane *p = slab_alloc(&e->slab, pane_size(s)), **link = &key->panes;
-    struct bucket *b = bucket_of(timeline_of(s, key->device), start);
+    struct pane *before = NULL;
+    struct timeline *line = timeline_of(s, key->device);
+    struct bucket *b = bucket_of(line, start);
     key->device->panes++;
     p->key = key;
     p->start = start;
     p->bound = bound;
-    p->row = (char *)(p + 1);
-    while (*link && ((*link)->start > start || ((*link)->start == start && (*link)->bound <= bound)))
-        link = &(*link)->next_in_key;
+    while (*link && ((*link)->start > start || ((*link)->start == start && (*link)->bound <= bound))) {
+        before = *link;
+        link = &before->next_in_key;
+    }
+    p->before_in_key = before;
     p->next_in_key = *link;
+    if (*link)
+        (*link)->before_in_key = p;
     *link = p;
     p->next_in_bucket = b->panes;
     b->panes = p;
+    if (roll_lacks(s, key))
+        roll_add(line, key);
     return p;
 }
 
@@ -108,7 +124,7 @@ static void pane_free(struct engine *e, const struct stream *s, struct pane *p)
 {
     struct row_context c = row_context_of(e, s);
     p->key->device->panes--;
-    row_release(&s->layout, p->row, &c);
+    row_release(&s->layout, pane_row(p), &c);
     slab_free(&e->slab, p, pane_size(s));
 }
 
@@ -152,16 +168,21 @@ void records_prune(struct engine *e, struct stream *s, struct key_row *key, int6
 static void key_free(struct engine *e, struct stream *s, struct key_row *key)
 {
     records_prune(e, s, key, NEVER);
+    sums_drop(e, s, key);
+    if (key->rolled)
+        roll_break(timeline_of(s, key->device));
     table_remove(&s->keys, &key->ident);
     slab_free(&e->slab, key, key_size(key));
 }
 
 static void pane_unlink(struct pane *p)
 {
-    struct pane **link = &p->key->panes;
-    while (*link != p)
-        link = &(*link)->next_in_key;
-    *link = p->next_in_key;
+    if (p->before_in_key)
+        p->before_in_key->next_in_key = p->next_in_key;
+    else
+        p->key->panes = p->next_in_key;
+    if (p->next_in_key)
+        p->next_in_key->before_in_key = p->before_in_key;
 }
 
 void bucket_drop_first(struct engine *e, struct stream *s, struct timeline *line, int64_t gone)
@@ -172,6 +193,8 @@ void bucket_drop_first(struct engine *e, struct stream *s, struct timeline *line
     while (p) {
         struct pane *next = p->next_in_bucket;
         struct key_row *key = p->key;
+        if (key->sums && key->sums->youngest == p)
+            sums_drop(e, s, key);
         pane_unlink(p);
         pane_free(e, s, p);
         if (!key->panes)
@@ -193,6 +216,7 @@ static void bucket_drop_foreign(struct engine *e, struct stream *s, const struct
             continue;
         }
         *link = p->next_in_bucket;
+        sums_drop(e, s, key);
         pane_unlink(p);
         pane_free(e, s, p);
         if (!key->panes)
@@ -223,18 +247,12 @@ void stream_drop(struct engine *e, struct stream *s)
 
 /* ---- windows ---- */
 
-static bool is_open(const struct stream *s, const struct key_row *key, int64_t end)
-{
-    const struct window_record *r = s->closed_records ? record_find(key, end) : NULL;
-    return !r || !r->closed;
-}
-
 static bool open_for_any(const struct stream *s, const struct timeline *line, int64_t end)
 {
     uint32_t last = line->first + line->count;
     for (uint32_t b = bucket_from(line, end - s->app->size); b < last && line->buckets[b].start < end; b++) {
         for (const struct pane *p = line->buckets[b].panes; p; p = p->next_in_bucket) {
-            if (p->bound < end && is_open(s, p->key, end))
+            if (p->bound < end && window_is_open(s, p->key, end))
                 return true;
         }
     }
@@ -296,7 +314,7 @@ void collect_open(struct engine *e, const struct stream *s, const struct timelin
     uint32_t last = line->first + line->count;
     for (uint32_t b = bucket_from(line, end - s->app->size); b < last && line->buckets[b].start < end; b++) {
         for (struct pane *p = line->buckets[b].panes; p; p = p->next_in_bucket) {
-            if (p->key->mark == e->mark || p->bound >= end || !is_open(s, p->key, end))
+            if (p->key->mark == e->mark || p->bound >= end || !window_is_open(s, p->key, end))
                 continue;
             p->key->mark = e->mark;
             closing_add(e, p->key, p->key->records ? record_find(p->key, end) : NULL);
@@ -312,6 +330,9 @@ static int by_key(const void *a, const void *b)
 
 void closing_sort(struct engine *e)
 {
-    if (e->closing_count)
+    size_t i = 1;
+    while (i < e->closing_count && by_key(&e->closing[i - 1], &e->closing[i]) < 0)
+        i++;
+    if (i < e->closing_count)
         qsort(e->closing, e->closing_count, sizeof *e->closing, by_key);
 }

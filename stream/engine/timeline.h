@@ -40,6 +40,7 @@ uint32_t bucket_from(const struct timeline *line, int64_t t);
 
 struct key_row *key_new(struct engine *e, struct stream *s, uint64_t hash, const void *bytes, size_t len,
                         struct device *d);
+void timeline_free(struct timeline *line); /* not its panes, which are the slab's */
 /* The pane of a key that begins at start and belongs to all its windows; *made if there was none: it then is of the
  * event of e->source. */
 struct pane *pane_of(struct engine *e, struct stream *s, struct key_row *key, int64_t start, bool *made);
@@ -84,6 +85,12 @@ int64_t last_open_end(const struct stream *s, const struct timeline *line);
 int64_t last_kept_end(const struct stream *s, const struct timeline *line);
 /* Adds the keys for which the window is open to e->closing. */
 void collect_open(struct engine *e, const struct stream *s, const struct timeline *line, int64_t end);
+/* Whether the window has not been closed for that key when time was further. */
+static inline bool window_is_open(const struct stream *s, const struct key_row *key, int64_t end)
+{
+    const struct window_record *r = s->closed_records ? record_find(key, end) : NULL;
+    return !r || !r->closed;
+}
 void closing_add(struct engine *e, struct key_row *key, struct window_record *record);
 void closing_sort(struct engine *e); /* by key */
 

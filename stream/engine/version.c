@@ -199,7 +199,7 @@ static void move_line(const struct engine *e, const struct change *c, const stru
     } else if (c->goes_on[i] != NO_STREAM) {
         lines[c->goes_on[i]] = *line;
     } else if (!becomes_old(e, c, i)) {
-        free(line->buckets);
+        timeline_free(&d->lines[i]);
     } else {
         size_t at = c->to->stream_count;
         while (c->streams[at] != e->streams[i])

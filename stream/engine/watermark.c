@@ -1,5 +1,6 @@
 #include "stream/engine/watermark.h"
 #include "stream/engine/publish.h"
+#include "stream/engine/roll.h"
 #include "stream/engine/timeline.h"
 
 #include <stdlib.h>
@@ -106,7 +107,10 @@ static void collect(struct engine *e, const struct closing_scope *scope, struct 
         if (next.end <= line->closed_to || next.end <= floor_of(s, line) || next.end > line->until ||
             (!scope->ended && next.end > d->target))
             continue;
-        collect_open(e, s, line, next.end);
+        if (s->overlaps)
+            roll_collect(e, s, line, next.end);
+        else
+            collect_open(e, s, line, next.end);
         line->closed_to = next.end;
     }
     collect_dirty(e, scope, next);
