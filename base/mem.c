@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static void *checked(void *p)
@@ -30,6 +31,13 @@ void *mem_zero(size_t count, size_t size)
 void *mem_resize(void *p, size_t count, size_t size)
 {
     return checked(reallocarray(p, count ? count : 1, size ? size : 1));
+}
+
+void *mem_huge(size_t size)
+{
+    void *p = checked(aligned_alloc(MEM_HUGE, size));
+    (void)madvise(p, size, MADV_HUGEPAGE); /* small pages do as well */
+    return p;
 }
 
 char *mem_strdup(const char *s)

@@ -10,6 +10,10 @@
 void *mem_alloc(size_t size);              /* uninitialised; size 0 gives a valid pointer */
 void *mem_zero(size_t count, size_t size); /* zeroed; overflow of the product ends the process */
 void *mem_resize(void *p, size_t count, size_t size);
+/* Uninitialised, for what is large and read here and there: in huge pages where the kernel has them. free() it. size: a
+ * multiple of MEM_HUGE. */
+#define MEM_HUGE ((size_t)2 << 20)
+void *mem_huge(size_t size);
 void mem_free(void *p);                       /* free(); NULL is fine */
 char *mem_strdup(const char *s);              /* NULL gives NULL */
 char *mem_strndup(const char *s, size_t len); /* copies len bytes and adds NUL */

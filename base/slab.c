@@ -1,6 +1,7 @@
 #include "base/slab.h"
 #include "base/mem.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,10 +20,13 @@
 #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
 #endif
 
-#define BLOCK_BYTES (64 * 1024)
+/* Of a slab that has as many small blocks, further ones are huge: at most a third of its memory is not used. */
+#define BLOCK_BYTES  (64 * 1024)
+#define SMALL_BLOCKS 64
 
 struct slab_block {
     struct slab_block *next;
+    size_t size; /* of bytes */
     _Alignas(16) char bytes[];
 };
 
@@ -59,16 +63,23 @@ static void free_large(struct slab *s, void *p)
     free(l);
 }
 
+static void add_block(struct slab *s)
+{
+    bool huge = s->block_count++ >= SMALL_BLOCKS;
+    size_t size = huge ? MEM_HUGE : sizeof(struct slab_block) + BLOCK_BYTES;
+    struct slab_block *b = huge ? mem_huge(size) : mem_alloc(size);
+    b->next = s->blocks;
+    s->blocks = b;
+    s->at = b->bytes;
+    s->end = (char *)b + size;
+    b->size = (size_t)(s->end - s->at);
+    ASAN_POISON_MEMORY_REGION(b->bytes, b->size);
+}
+
 static void *alloc_fresh(struct slab *s, size_t bytes)
 {
-    if ((size_t)(s->end - s->at) < bytes) {
-        struct slab_block *b = mem_alloc(sizeof *b + BLOCK_BYTES);
-        b->next = s->blocks;
-        s->blocks = b;
-        s->at = b->bytes;
-        s->end = b->bytes + BLOCK_BYTES;
-        ASAN_POISON_MEMORY_REGION(b->bytes, BLOCK_BYTES);
-    }
+    if ((size_t)(s->end - s->at) < bytes)
+        add_block(s);
     void *p = s->at;
     s->at += bytes;
     return p;
@@ -109,7 +120,7 @@ void slab_free_all(struct slab *s)
     while (s->blocks) {
         struct slab_block *b = s->blocks;
         s->blocks = b->next;
-        ASAN_UNPOISON_MEMORY_REGION(b->bytes, BLOCK_BYTES);
+        ASAN_UNPOISON_MEMORY_REGION(b->bytes, b->size);
         free(b);
     }
     while (s->large) {

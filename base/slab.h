@@ -13,6 +13,7 @@ struct slab {
     struct slab_block *blocks;
     struct slab_large *large;
     char *at, *end;
+    size_t block_count;
 };
 
 void *slab_alloc(struct slab *s, size_t size);        /* zeroed, aligned to 16; never NULL */

@@ -11,10 +11,16 @@ static void put(struct table *t, struct table_slot slot)
     t->slots[at] = slot;
 }
 
+static struct table_slot *slots_new(size_t count)
+{
+    size_t size = count * sizeof(struct table_slot);
+    return size < MEM_HUGE ? mem_zero(count, sizeof(struct table_slot)) : memset(mem_huge(size), 0, size);
+}
+
 static void grow(struct table *t)
 {
     struct table bigger = {.capacity = t->capacity ? t->capacity * 2 : 16, .count = t->count};
-    bigger.slots = mem_zero(bigger.capacity, sizeof *bigger.slots);
+    bigger.slots = slots_new(bigger.capacity);
     for (size_t i = 0; i < t->capacity; i++) {
         if (t->slots[i].item)
             put(&bigger, t->slots[i]);
