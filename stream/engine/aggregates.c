@@ -36,12 +36,22 @@ static double as_float(const struct value *v)
     return v->type == VALUE_INT ? (double)v->i : v->f;
 }
 
-/* A number of events; no log has as many as would make sums of such numbers overflow. */
-static int64_t get_n(struct cursor *in)
+static uint64_t load_uint(struct cursor *in, const struct row_context *c)
 {
-    int64_t n = get_i64(in);
-    in->bad |= n < 0 || n > INT64_MAX / 4;
-    return in->bad ? 0 : n;
+    return c->format == 1 ? get_u64(in) : get_short(in);
+}
+
+/* A number of events; no log has as many as would make sums of such numbers overflow. */
+static int64_t load_n(struct cursor *in, const struct row_context *c)
+{
+    uint64_t n = load_uint(in, c);
+    in->bad |= n > INT64_MAX / 4;
+    return in->bad ? 0 : (int64_t)n;
+}
+
+static struct value load_value(struct cursor *in, const struct row_context *c)
+{
+    return c->format == 1 ? get_value(in) : get_short_value(in);
 }
 
 /* ---- count, count_if ---- */
@@ -77,14 +87,13 @@ static struct value count_result(const void *cell, const struct row_context *c)
 
 static void count_save(const void *cell, struct buf *out)
 {
-    put_i64(out, ((const struct count_cell *)cell)->n);
+    put_short(out, (uint64_t)((const struct count_cell *)cell)->n);
 }
 
 static void count_load(void *cell, enum value_type type, struct cursor *in, const struct row_context *c)
 {
     (void)type;
-    (void)c;
-    ((struct count_cell *)cell)->n = get_n(in);
+    ((struct count_cell *)cell)->n = load_n(in, c);
 }
 
 /* ---- sums of ints: 128 bits, so that the order in which panes add up never decides over an overflow ---- */
@@ -128,20 +137,19 @@ static struct value int_avg_result(const void *cell, const struct row_context *c
 static void int_sum_save(const void *cell, struct buf *out)
 {
     const struct int_sum_cell *s = cell;
-    put_u64(out, (uint64_t)s->sum);
-    put_i64(out, (int64_t)(s->sum >> 64));
-    put_i64(out, s->n);
+    unsigned __int128 bits = (unsigned __int128)s->sum << 1 ^ (s->sum < 0 ? ~(unsigned __int128)0 : 0);
+    put_short(out, (uint64_t)bits);
+    put_short(out, (uint64_t)(bits >> 64));
+    put_short(out, (uint64_t)s->n);
 }
 
 static void int_sum_load(void *cell, enum value_type type, struct cursor *in, const struct row_context *c)
 {
     (void)type;
-    (void)c;
     struct int_sum_cell *s = cell;
-    uint64_t low = get_u64(in);
-    int64_t high = get_i64(in);
-    s->sum = (__int128)(((unsigned __int128)(uint64_t)high << 64) | low);
-    s->n = get_n(in);
+    unsigned __int128 low = load_uint(in, c), bits = (unsigned __int128)load_uint(in, c) << 64 | low;
+    s->sum = (__int128)(c->format == 1 ? bits : bits >> 1 ^ (bits & 1 ? ~(unsigned __int128)0 : 0));
+    s->n = load_n(in, c);
     __int128 most = ((__int128)INT64_MAX + 1) * s->n;
     in->bad |= s->sum > most || s->sum < -most;
 }
@@ -201,17 +209,16 @@ static void float_sum_save(const void *cell, struct buf *out)
     const struct float_sum_cell *s = cell;
     put_f64(out, s->sum);
     put_f64(out, s->lost);
-    put_i64(out, s->n);
+    put_short(out, (uint64_t)s->n);
 }
 
 static void float_sum_load(void *cell, enum value_type type, struct cursor *in, const struct row_context *c)
 {
     (void)type;
-    (void)c;
     struct float_sum_cell *s = cell;
     s->sum = get_f64(in);
     s->lost = get_f64(in);
-    s->n = get_n(in);
+    s->n = load_n(in, c);
 }
 
 /* ---- stddev of the population: count, mean and squared distances (Welford; Chan for merging) ---- */
@@ -254,7 +261,7 @@ static struct value stddev_result(const void *cell, const struct row_context *c)
 static void stddev_save(const void *cell, struct buf *out)
 {
     const struct stddev_cell *s = cell;
-    put_i64(out, s->n);
+    put_short(out, (uint64_t)s->n);
     put_f64(out, s->mean);
     put_f64(out, s->squares);
 }
@@ -262,9 +269,8 @@ static void stddev_save(const void *cell, struct buf *out)
 static void stddev_load(void *cell, enum value_type type, struct cursor *in, const struct row_context *c)
 {
     (void)type;
-    (void)c;
     struct stddev_cell *s = cell;
-    s->n = get_n(in);
+    s->n = load_n(in, c);
     s->mean = get_f64(in);
     s->squares = get_f64(in);
 }
@@ -324,12 +330,12 @@ static struct value value_result(const void *cell, const struct row_context *c)
 
 static void value_save(const void *cell, struct buf *out)
 {
-    put_value(out, cell);
+    put_short_value(out, cell);
 }
 
 static void value_load(void *cell, enum value_type type, struct cursor *in, const struct row_context *c)
 {
-    struct value v = get_value(in);
+    struct value v = load_value(in, c);
     in->bad |= v.type != VALUE_NULL && v.type != type;
     if (!in->bad)
         *(struct value *)cell = value_copy(&v, c->slab);
@@ -384,14 +390,14 @@ static void last_merge(void *cell, const void *other, const struct row_context *
 static void ordered_save(const void *cell, struct buf *out)
 {
     const struct ordered_cell *o = cell;
-    put_u64(out, o->sequence);
-    put_value(out, &o->v);
+    put_short(out, o->sequence);
+    put_short_value(out, &o->v);
 }
 
 static void ordered_load(void *cell, enum value_type type, struct cursor *in, const struct row_context *c)
 {
     struct ordered_cell *o = cell;
-    o->sequence = get_u64(in);
+    o->sequence = load_uint(in, c);
     value_load(&o->v, type, in, c);
     in->bad |= !o->sequence != (o->v.type == VALUE_NULL);
 }
@@ -435,18 +441,18 @@ static void distinct_save(const void *cell, struct buf *out)
             sorted[n++] = s->slots[i];
     }
     qsort(sorted, n, sizeof *sorted, by_value);
-    put_u32(out, n);
+    put_short(out, n);
     for (uint32_t i = 0; i < n; i++)
-        put_value(out, &sorted[i]);
+        put_short_value(out, &sorted[i]);
     free(sorted);
 }
 
 static void distinct_load(void *cell, enum value_type type, struct cursor *in, const struct row_context *c)
 {
     struct value_set *s = cell;
-    uint32_t n = get_count(in, 2);
+    uint32_t n = c->format == 1 ? get_count(in, 2) : get_short_count(in, 2);
     for (uint32_t i = 0; i < n && !in->bad; i++) {
-        struct value v = get_value(in);
+        struct value v = load_value(in, c);
         in->bad |= v.type != type;
         if (!in->bad)
             value_set_add(s, &v, c->slab);

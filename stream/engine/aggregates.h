@@ -20,6 +20,7 @@ struct row_context {
     struct slab *slab; /* owns the strings and sets of cells */
     int64_t distinct_limit;
     uint64_t sequence; /* of the event that is added: rises in log order, from 1 */
+    uint32_t format;   /* row_load: the version of the snapshot's format */
 };
 
 void row_layout_init(struct row_layout *l, const struct agg *aggs, size_t count);
@@ -35,6 +36,7 @@ void row_merge_younger(const struct row_layout *l, void *row, const void *other,
 void row_results(const struct row_layout *l, const void *row, const struct row_context *c, struct value *values);
 void row_release(const struct row_layout *l, void *row, const struct row_context *c); /* what its cells own */
 
+/* As version 2 of the snapshot's format. */
 void row_save(const struct row_layout *l, const void *row, struct buf *out);
 /* Into an empty row; what makes no sense marks the cursor bad. The row must be released in any case. */
 void row_load(const struct row_layout *l, void *row, struct cursor *in, const struct row_context *c);

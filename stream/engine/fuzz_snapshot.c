@@ -59,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *copy = malloc(size);
     memcpy(copy, data, size);
     memcpy(copy, SNAPSHOT_MAGIC, SNAPSHOT_MAGIC_LEN);
-    put_le(copy + 8, SNAPSHOT_VERSION, 4);
+    put_le(copy + 8, data[8] == 1 ? 1 : SNAPSHOT_VERSION, 4);
     put_le(copy + 12, hash_crc32c(0, copy + SNAPSHOT_HEAD, size - SNAPSHOT_HEAD), 4);
     put_le(copy + 16, size - SNAPSHOT_HEAD, 8);
     if (engine_restore(copy, size, &e, &err) == 0) {

@@ -3,6 +3,7 @@
 #include "stream/engine/cooldowns.h"
 #include "stream/engine/events.h"
 #include "stream/engine/olds.h"
+#include "stream/engine/restore_keys.h"
 #include "stream/engine/sequences.h"
 #include "stream/engine/snapshot_format.h"
 #include "stream/engine/streams.h"
@@ -11,9 +12,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-/* No time that the engine can reach is further out: 1000 years of window around 1970 to 9999. */
-#define TIME_BOUND (INT64_C(1) << 50)
 
 static bool get_flag(struct cursor *c)
 {
@@ -24,12 +22,7 @@ static bool get_flag(struct cursor *c)
 
 static int64_t get_time(struct cursor *c)
 {
-    int64_t t = get_i64(c);
-    if (t != BEFORE && (t < -TIME_BOUND || t > TIME_BOUND)) {
-        c->bad = true;
-        return BEFORE;
-    }
-    return t;
+    return time_checked(c, get_i64(c));
 }
 
 static void get_counters(struct cursor *c, struct engine_counters *n)
@@ -190,69 +183,9 @@ static void get_devices(struct cursor *c, struct engine *e)
         get_device(c, e);
 }
 
-/* ---- keys ---- */
+/* ---- streams ---- */
 
-static void get_pane(struct cursor *c, struct engine *e, struct stream *s, struct key_row *key)
-{
-    int64_t start = get_i64(c), bound = get_time(c);
-    uint64_t first = get_u64(c), last = get_u64(c);
-    struct row_context context = row_context_of(e, s);
-    if (c->bad || first > last || !e->has_last || last > e->last_offset || start < 0 || start > TIME_MAX_MS ||
-        start != multiple_below(start, s->grain)) {
-        c->bad = true;
-        return;
-    }
-    for (const struct pane *p = key->panes; p; p = p->next_in_key)
-        c->bad |= p->start == start && p->bound == bound && bound == BEFORE; /* time may have been set back twice */
-    if (c->bad)
-        return;
-    struct pane *p = pane_new(e, s, key, start, bound);
-    p->first_offset = first;
-    p->last_offset = last;
-    row_load(&s->layout, pane_row(p), c, &context);
-}
-
-static void get_record(struct cursor *c, struct engine *e, struct stream *s, struct key_row *key)
-{
-    size_t len;
-    int64_t end = get_i64(c);
-    if (c->bad || end < -TIME_BOUND || end > TIME_BOUND ||
-        multiple_below(end - s->app->size, s->app->every) != end - s->app->size || record_find(key, end)) {
-        c->bad = true;
-        return;
-    }
-    struct window_record *r = record_new(e, s, key, end);
-    r->revision = get_u32(c);
-    r->closed = get_flag(c);
-    s->closed_records += r->closed;
-    const char *fired = get_bytes(c, &len);
-    c->bad |= len != (s->trigger_count + 7) / 8;
-    if (!c->bad)
-        memcpy(r->fired, fired, len);
-}
-
-static void get_key(struct cursor *c, struct engine *e, struct stream *s)
-{
-    size_t len;
-    const char *bytes = get_bytes(c, &len);
-    uint64_t hash = table_hash(bytes, len);
-    struct device *d = NULL;
-    if (!c->bad && !table_find(&s->keys, hash, bytes, len) &&
-        stream_key_device(s, bytes, len, e->values, &e->strings, &e->ident_bytes))
-        d = device_find(e, e->ident_bytes.data, e->ident_bytes.len);
-    uint32_t panes = get_count(c, 4 * 8);
-    if (!d || !panes) {
-        c->bad = true;
-        return;
-    }
-    struct key_row *key = key_new(e, s, hash, bytes, len, d);
-    for (; panes && !c->bad; panes--)
-        get_pane(c, e, s, key);
-    for (uint32_t n = get_count(c, 8 + 4 + 1 + 4); n && !c->bad; n--)
-        get_record(c, e, s, key);
-}
-
-static void get_streams(struct cursor *c, struct engine *e)
+static void get_streams(struct cursor *c, struct engine *e, uint32_t format)
 {
     for (size_t i = 0; i < e->stream_count && !c->bad; i++) {
         struct stream *s = e->streams[i];
@@ -261,10 +194,8 @@ static void get_streams(struct cursor *c, struct engine *e)
         s->whole_from = get_time(c);
         s->floor = floor_made(s, s->ended, s->begin);
         s->closed = get_u64(c);
-        uint32_t n = get_count(c, 4 + 4 + 4);
-        c->bad |= s->old && !n;
-        for (; n && !c->bad; n--)
-            get_key(c, e, s);
+        restore_keys(c, e, s, format);
+        c->bad |= s->old && !s->keys.count;
     }
 }
 
@@ -340,28 +271,29 @@ static void get_cooldowns(struct cursor *c, struct engine *e)
         get_cooldown(c, e);
 }
 
-static void get_state(struct cursor *c, struct engine *e)
+static void get_state(struct cursor *c, struct engine *e, uint32_t format)
 {
     get_scalars(c, e);
     get_olds(c, e);
     get_memories(c, e);
     get_devices(c, e);
-    get_streams(c, e);
+    get_streams(c, e, format);
     get_idle(c, e);
     get_producers(c, e);
     get_held(c, e);
     get_cooldowns(c, e);
 }
 
-static int check_head(struct cursor *c, struct err *err)
+static int check_head(struct cursor *c, uint32_t *version, struct err *err)
 {
     size_t left = (size_t)(c->end - c->at);
     if (left < SNAPSHOT_HEAD || memcmp(c->at, SNAPSHOT_MAGIC, SNAPSHOT_MAGIC_LEN) != 0)
         return err_set(err, ERR_INVALID, "no engine snapshot");
     c->at += SNAPSHOT_MAGIC_LEN;
-    uint32_t version = get_u32(c), crc = get_u32(c);
-    if (version != SNAPSHOT_VERSION)
-        return err_set(err, ERR_INVALID, "engine snapshot: version %u is not known here", version);
+    *version = get_u32(c);
+    uint32_t crc = get_u32(c);
+    if (*version < 1 || *version > SNAPSHOT_VERSION)
+        return err_set(err, ERR_INVALID, "engine snapshot: version %u is not known here", *version);
     if (get_u64(c) != left - SNAPSHOT_HEAD || hash_crc32c(0, c->at, left - SNAPSHOT_HEAD) != crc)
         return err_set(err, ERR_INVALID, "engine snapshot: damaged");
     return 0;
@@ -370,7 +302,8 @@ static int check_head(struct cursor *c, struct err *err)
 int engine_restore(const void *bytes, size_t len, struct engine **engine, struct err *err)
 {
     struct cursor c = cursor_of(bytes, len);
-    if (check_head(&c, err) < 0)
+    uint32_t format = 0;
+    if (check_head(&c, &format, err) < 0)
         return -1;
     struct app *app = load_app(&c);
     if (!app)
@@ -379,7 +312,7 @@ int engine_restore(const void *bytes, size_t len, struct engine **engine, struct
     uint64_t generation = get_u64(&c);
     struct engine *e = engine_new(app, version, generation);
     struct device *d;
-    get_state(&c, e);
+    get_state(&c, e, format);
     if (!cursor_done(&c)) {
         engine_free(&e);
         return err_set(err, ERR_INVALID, "engine snapshot: makes no sense");

@@ -117,18 +117,36 @@ static void put_devices(struct buf *b, const struct engine *e)
 
 /* ---- keys ---- */
 
-static void put_panes(struct buf *b, const struct stream *s, const struct key_row *key)
+/* What comes before, which the next is given as a difference to. */
+struct writer {
+    struct buf *b;
+    const struct engine *e;
+    const struct stream *s;
+    const struct ident *key; /* NULL: none yet */
+    int64_t grain;           /* of the pane before, in grains */
+};
+
+/* Where it starts, as grains from the pane before; the lowest bit: whether it has a bound. */
+static void put_start(struct writer *w, const struct pane *p)
+{
+    int64_t grain = p->start / w->s->grain;
+    put_short(w->b, folded(grain - w->grain) << 1 | (p->bound != BEFORE));
+    w->grain = grain;
+}
+
+static void put_panes(struct writer *w, const struct key_row *key)
 {
     uint32_t count = 0;
     for (const struct pane *p = key->panes; p; p = p->next_in_key)
         count++;
-    put_u32(b, count);
+    put_short(w->b, count);
     for (struct pane *p = key->panes; p; p = p->next_in_key) {
-        put_i64(b, p->start);
-        put_i64(b, p->bound);
-        put_u64(b, p->first_offset);
-        put_u64(b, p->last_offset);
-        row_save(&s->layout, pane_row(p), b);
+        put_start(w, p);
+        if (p->bound != BEFORE)
+            put_short_signed(w->b, p->bound);
+        put_short(w->b, w->e->last_offset - p->last_offset);
+        put_short(w->b, p->last_offset - p->first_offset);
+        row_save(&w->s->layout, pane_row(p), w->b);
     }
 }
 
@@ -139,23 +157,26 @@ static int by_end(const void *a, const void *b)
     return (x->end > y->end) - (x->end < y->end);
 }
 
-static void put_record(struct buf *b, const struct stream *s, const struct window_record *r)
+/* before: where the window of the record before it starts, in steps of `every`. */
+static int64_t put_record(struct writer *w, const struct window_record *r, int64_t before)
 {
-    put_i64(b, r->end);
-    put_u32(b, r->revision);
-    put_flag(b, r->closed);
-    put_bytes(b, r->fired, (s->trigger_count + 7) / 8);
+    int64_t window = (r->end - w->s->app->size) / w->s->app->every;
+    put_short_signed(w->b, window - before);
+    put_short(w->b, (uint64_t)r->revision << 1 | r->closed);
+    buf_add(w->b, r->fired, (w->s->trigger_count + 7) / 8);
+    return window;
 }
 
 /* Records of windows that are gone wait to be freed; they are no part of the state. */
-static void put_records(struct buf *b, const struct stream *s, const struct key_row *key)
+static void put_records(struct writer *w, const struct key_row *key)
 {
-    int64_t gone = gone_to(s, timeline_of(s, key->device), key->device->watermark);
+    int64_t gone = gone_to(w->s, timeline_of(w->s, key->device), key->device->watermark);
+    int64_t window = multiple_below(key->panes->start, w->s->app->every) / w->s->app->every;
     const struct window_record **sorted;
     uint32_t count = 0, n = 0;
     for (const struct window_record *r = key->records; r; r = r->next)
         count += r->end > gone;
-    put_u32(b, count);
+    put_short(w->b, count);
     if (!count)
         return;
     sorted = mem_alloc(count * sizeof(struct window_record *));
@@ -165,23 +186,36 @@ static void put_records(struct buf *b, const struct stream *s, const struct key_
     }
     qsort(sorted, count, sizeof *sorted, by_end);
     for (uint32_t i = 0; i < count; i++)
-        put_record(b, s, sorted[i]);
+        window = put_record(w, sorted[i], window);
     free(sorted);
 }
 
-static void put_stream(struct buf *b, const struct stream *s)
+/* How many bytes it has at its beginning like the key before it, then the rest. */
+static void put_key(struct writer *w, const struct ident *key)
 {
+    size_t shared = 0, most = w->key ? w->key->len : 0;
+    most = most < key->len ? most : key->len;
+    while (shared < most && key->bytes[shared] == w->key->bytes[shared])
+        shared++;
+    put_short(w->b, shared);
+    put_short_bytes(w->b, key->bytes + shared, key->len - shared);
+    w->key = key;
+}
+
+static void put_stream(struct buf *b, const struct engine *e, const struct stream *s)
+{
+    struct writer w = {.b = b, .e = e, .s = s};
     struct ident **keys = table_sorted(&s->keys);
     put_i64(b, s->ended);
     put_i64(b, s->begin);
     put_i64(b, s->whole_from);
     put_u64(b, s->closed);
-    put_u32(b, (uint32_t)s->keys.count);
+    put_short(b, s->keys.count);
     for (size_t k = 0; k < s->keys.count; k++) {
         const struct key_row *key = (const struct key_row *)keys[k];
-        put_bytes(b, key->ident.bytes, key->ident.len);
-        put_panes(b, s, key);
-        put_records(b, s, key);
+        put_key(&w, &key->ident);
+        put_panes(&w, key);
+        put_records(&w, key);
     }
     free(keys);
 }
@@ -199,7 +233,7 @@ static void put_idle(struct buf *b, const struct engine *e)
 static void put_streams(struct buf *b, const struct engine *e)
 {
     for (size_t i = 0; i < e->stream_count; i++)
-        put_stream(b, e->streams[i]);
+        put_stream(b, e, e->streams[i]);
 }
 
 /* ---- the rest ---- */

@@ -249,7 +249,8 @@ struct engine {
 
 static inline struct row_context row_context_of(struct engine *e, const struct stream *s)
 {
-    return (struct row_context){&e->slab, s->of->limits.distinct, e->event_sequence};
+    return (struct row_context){
+        .slab = &e->slab, .distinct_limit = s->of->limits.distinct, .sequence = e->event_sequence};
 }
 
 #endif

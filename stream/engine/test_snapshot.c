@@ -124,7 +124,7 @@ static void keeps_panes_of_times_that_were_set_back_twice(void **state)
     fixture_free(&f);
 }
 
-/* ---- version 1, as it was written ---- */
+/* ---- versions 1 and 2, as they were written ---- */
 
 static void read_kept(const char *name, struct buf *out)
 {
@@ -139,26 +139,28 @@ static void read_kept(const char *name, struct buf *out)
     fclose(file);
 }
 
-static struct fixture restored(const char *name)
+/* again: how the present version writes it. */
+static struct fixture restored(const char *name, const char *again_name)
 {
     struct fixture f = {.offset = 100};
-    struct buf kept = {0}, again = {0};
+    struct buf kept = {0}, again = {0}, want = {0};
     struct err err;
     read_kept(name, &kept);
+    read_kept(again_name, &want);
     if (restore(kept.data, kept.len, &f.engine, &err) < 0)
         fail_msg("%s: %s", name, err.text);
     snapshot(&f, &again);
-    assert_int_equal(again.len, kept.len);
-    assert_memory_equal(again.data, kept.data, kept.len);
+    assert_int_equal(again.len, want.len);
+    assert_memory_equal(again.data, want.data, want.len);
     buf_free(&kept);
     buf_free(&again);
+    buf_free(&want);
     return f;
 }
 
-static void reads_what_version_1_wrote(void **state)
+static void check_kept(const char *name, const char *versions_name)
 {
-    (void)state;
-    struct fixture f = restored("snapshot-1"), same = full();
+    struct fixture f = restored(name, "snapshot-2"), same = full();
     buf_clear(&same.out);
     feed_end(&f);
     f.offset = same.offset;
@@ -166,7 +168,7 @@ static void reads_what_version_1_wrote(void **state)
     expect(&f, buf_cstr(&same.out));
     fixture_free(&f);
     fixture_free(&same);
-    f = restored("snapshot-1-versions");
+    f = restored(versions_name, "snapshot-2-versions");
     feed_end(&f);
     expect(&f, "trigger g #6\ns -10000-10000 r0 {\"id\":3,\"n\":1} g\ns 0-20000 r0 {\"id\":3,\"n\":1}\n"
                "s 10000-30000 r0 {\"id\":1,\"n\":3}\nx 0-60000 r0 {\"id\":1,\"v\":1,\"n\":4}\n"
@@ -175,9 +177,21 @@ static void reads_what_version_1_wrote(void **state)
     fixture_free(&f);
 }
 
+static void reads_what_version_1_wrote(void **state)
+{
+    (void)state;
+    check_kept("snapshot-1", "snapshot-1-versions");
+}
+
+static void reads_what_version_2_wrote(void **state)
+{
+    (void)state;
+    check_kept("snapshot-2", "snapshot-2-versions");
+}
+
 static void each_kept(void (*check)(const struct buf *kept))
 {
-    static const char *const names[] = {"snapshot-1", "snapshot-1-versions"};
+    static const char *const names[] = {"snapshot-1", "snapshot-1-versions", "snapshot-2", "snapshot-2-versions"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct buf kept = {0};
         read_kept(names[i], &kept);
@@ -273,6 +287,7 @@ int main(void)
         cmocka_unit_test(equal_states_give_equal_bytes),
         cmocka_unit_test(keeps_panes_of_times_that_were_set_back_twice),
         cmocka_unit_test(reads_what_version_1_wrote),
+        cmocka_unit_test(reads_what_version_2_wrote),
         cmocka_unit_test(refuses_every_truncation),
         cmocka_unit_test(refuses_every_flipped_bit),
         cmocka_unit_test(survives_damage_that_the_checksum_covers),

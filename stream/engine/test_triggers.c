@@ -49,6 +49,8 @@ static void cools_down_in_event_time(void **state)
     fixture_free(&f);
 }
 
+#define ONE_COOLDOWN (4 + (4 + 9) + 4 + 8) /* bytes in a snapshot: memory, key, device, end */
+
 static void cooldowns_do_not_pile_up(void **state)
 {
     (void)state;
@@ -63,7 +65,7 @@ static void cooldowns_do_not_pile_up(void **state)
             engine_snapshot(f.engine, &small);
     }
     engine_snapshot(f.engine, &large);
-    assert_int_equal(small.len, large.len);
+    assert_true(large.len >= small.len && large.len - small.len < ONE_COOLDOWN); /* larger numbers, no more of them */
     buf_free(&small);
     buf_free(&large);
     fixture_free(&f);
