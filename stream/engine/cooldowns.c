@@ -204,11 +204,11 @@ void cooldown_put(struct engine *e, size_t memory, const struct ident *key, stru
     const struct buf *b = &e->ident_bytes;
     c = slab_alloc(&e->slab, sizeof *c + b->len);
     memcpy(c + 1, b->data, b->len);
-    c->ident = (struct ident){table_hash(b->data, b->len), (char *)(c + 1), b->len};
+    c->ident = (struct ident){(char *)(c + 1), b->len};
     c->device = d;
     c->memory = memory;
     c->end = end;
-    table_add(&e->cooldowns, &c->ident);
+    table_add(&e->cooldowns, table_hash(b->data, b->len), &c->ident);
     link_device(c);
 }
 

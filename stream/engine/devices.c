@@ -31,14 +31,14 @@ struct device *device_of(struct engine *e, const void *bytes, size_t len)
     d = slab_alloc(&e->slab, sizeof *d + len);
     if (len)
         memcpy(d + 1, bytes, len);
-    d->ident = (struct ident){hash, (char *)(d + 1), len};
+    d->ident = (struct ident){(char *)(d + 1), len};
     d->highest = d->highest_event = d->watermark = d->target = BEFORE;
     d->next_close = d->next_gone = NEVER;
     d->last_received = BEFORE;
     d->lines = mem_zero(e->stream_count, sizeof *d->lines);
     for (size_t i = 0; i < e->stream_count; i++)
         d->lines[i] = line_new(e->streams[i]);
-    table_add(&e->devices, &d->ident);
+    table_add(&e->devices, hash, &d->ident);
     return d;
 }
 

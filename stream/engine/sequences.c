@@ -70,8 +70,8 @@ struct producer *producer_new(struct engine *e, const char *name, size_t len)
 {
     struct producer *p = slab_alloc(&e->slab, sizeof *p + len);
     memcpy(p + 1, name, len);
-    p->ident = (struct ident){table_hash(name, len), (char *)(p + 1), len};
-    table_add(&e->producers, &p->ident);
+    p->ident = (struct ident){(char *)(p + 1), len};
+    table_add(&e->producers, table_hash(name, len), &p->ident);
     link_newest(e, p);
     return p;
 }

@@ -29,11 +29,11 @@ static void grow(struct table *t)
     *t = bigger;
 }
 
-void table_add(struct table *t, struct ident *item)
+void table_add(struct table *t, uint64_t hash, struct ident *item)
 {
     if (t->count * 3 >= t->capacity * 2)
         grow(t);
-    put(t, (struct table_slot){item->hash, item});
+    put(t, (struct table_slot){hash, item});
     t->count++;
 }
 
@@ -53,7 +53,7 @@ static void close_gap(struct table *t, size_t gap)
 
 void table_remove(struct table *t, const struct ident *item)
 {
-    size_t mask = t->capacity - 1, at = item->hash & mask;
+    size_t mask = t->capacity - 1, at = table_hash(item->bytes, item->len) & mask;
     while (t->slots[at].item != item)
         at = (at + 1) & mask;
     close_gap(t, at);

@@ -11,13 +11,12 @@
 #include <string.h>
 
 struct ident {
-    uint64_t hash; /* table_hash of the bytes */
     const char *bytes;
     size_t len;
 };
 
 struct table_slot {
-    uint64_t hash;
+    uint64_t hash;      /* table_hash of the item's bytes */
     struct ident *item; /* NULL: free */
 };
 
@@ -45,7 +44,8 @@ static inline void *table_find(const struct table *t, uint64_t hash, const void 
     return NULL;
 }
 
-void table_add(struct table *t, struct ident *item); /* one that is not in it */
+/* One that is not in it. hash: table_hash of its bytes. */
+void table_add(struct table *t, uint64_t hash, struct ident *item);
 void table_remove(struct table *t, const struct ident *item);
 void table_free(struct table *t); /* not the items */
 

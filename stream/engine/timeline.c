@@ -70,9 +70,9 @@ struct key_row *key_new(struct engine *e, struct stream *s, uint64_t hash, const
     char *copy = (char *)(key + 1);
     if (len)
         memcpy(copy, bytes, len);
-    key->ident = (struct ident){hash, copy, len};
+    key->ident = (struct ident){copy, len};
     key->device = d;
-    table_add(&s->keys, &key->ident);
+    table_add(&s->keys, hash, &key->ident);
     return key;
 }
 
