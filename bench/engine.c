@@ -31,11 +31,13 @@
 #define SLIDING  "    window: { sliding: 10m, every: 10s }\n"
 #define TEN      "    window: { tumbling: 10m }\n"
 #define SELECT   "    select: { alarm_fire_count: count(), highest: max(value) }\n"
+#define FLOATS   "    select: { alarm_fire_count: count(), total: sum(value) }\n"
 
 static const char app_usual[] = APP_HEAD WHERE KEY TUMBLING SELECT;
 static const char app_all[] = APP_HEAD KEY TUMBLING SELECT;
 static const char app_ten[] = APP_HEAD KEY TEN SELECT;
 static const char app_sliding[] = APP_HEAD KEY SLIDING SELECT;
+static const char app_floats[] = APP_HEAD KEY SLIDING FLOATS;
 
 enum baseline { SIMDJSON, SIMDJSON_LINES, CJSON, SINGLE /* the engine's usual case */, KEYS_2000, TUMBLING_10M };
 
@@ -65,6 +67,7 @@ static const struct bench_case cases[] = {
     {"1,000 keys", app_all, {100, 10, 10, 1000}, EVENT_SINGLE, 1, 1, KEYS_2000, "2,000 keys"},
     {"1,000,000 keys", app_all, {100000, 10, 10, 20000}, EVENT_SINGLE, 1, 4, KEYS_2000, "2,000 keys"},
     {"sliding 10m every 10s", app_sliding, USUAL, EVENT_SINGLE, 1, 1, TUMBLING_10M, "tumbling 10m"},
+    {"sliding, a sum of floats", app_floats, USUAL, EVENT_SINGLE, 1, 1, TUMBLING_10M, "tumbling 10m"},
 };
 
 /* ---- what is measured ---- */

@@ -22,6 +22,7 @@ CASES = {
     '1,000 keys': ('engine: 1,000 keys', 1 / 3),
     '1,000,000 keys': ('engine: 1,000,000 keys', 1 / 3),
     'sliding 10m every 10s': ('engine: sliding 10m every 10s', 0.5),
+    'sliding, a sum of floats': ('engine: the same with a sum of floats', None),
 }
 
 
