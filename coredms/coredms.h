@@ -31,7 +31,8 @@ enum coredms_writes {
     COREDMS_READS = 0,
     COREDMS_WRITES_REGISTRY = 1,
     COREDMS_WRITES_STREAM = 2,
-    COREDMS_WRITES_BATCH = 4
+    COREDMS_WRITES_BATCH = 4,
+    COREDMS_READS_DAMAGED = 8 /* reads what has lost its checksum as it is: to show what became of it, never to go on */
 };
 
 /* uri: "sqlite:DIR", "mongodb://...", "mongodb+srv://...". tenant: NULL for the registry alone. Opening creates and

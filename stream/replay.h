@@ -28,8 +28,10 @@ struct replay {
     uint64_t hash;         /* of its body */
 };
 
-/* tenant and settings must outlive it. ERR_NOT_FOUND: no such tenant, or it has read nothing yet. */
-int replay_open(struct replay *r, const struct settings *s, const char *tenant, struct err *err) MUSTCHECK;
+/* reads: COREDMS_READS, or with COREDMS_READS_DAMAGED. tenant and settings must outlive it. ERR_NOT_FOUND: no such
+ * tenant, or it has read nothing yet. */
+int replay_open(struct replay *r, const struct settings *s, const char *tenant, unsigned reads,
+                struct err *err) MUSTCHECK;
 void replay_close(struct replay *r);
 
 /* The engine of the present generation, in the latest kept state that holds nothing of a window that starts at or after

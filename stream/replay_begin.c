@@ -6,14 +6,14 @@
 
 #include <stdlib.h>
 
-int replay_open(struct replay *r, const struct settings *s, const char *tenant, struct err *err)
+int replay_open(struct replay *r, const struct settings *s, const char *tenant, unsigned reads, struct err *err)
 {
     char path[4096];
     struct skip_row *skips = NULL;
     size_t skip_count = 0;
     *r = (struct replay){.settings = s, .tenant = tenant, .begin_offset = -1, .offset = -1, .to_offset = -1};
     path_tenant(s, tenant, "worker.credentials", path, sizeof path);
-    if (coredms_open(s->coredms, tenant, COREDMS_READS, &r->store, err) < 0)
+    if (coredms_open(s->coredms, tenant, reads, &r->store, err) < 0)
         return -1;
     int status = registry_get(r->store, tenant, &r->row, err) < 0 || checkpoint_head(r->store, &r->head, err) < 0 ||
                          checkpoint_kept(r->store, &r->kept, &r->kept_count, err) < 0 ||

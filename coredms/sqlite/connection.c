@@ -21,6 +21,8 @@ static int open_file(struct connection *c, struct err *err)
     int code = sqlite3_open_v2(c->path, &c->db, flags | (c->writes ? SQLITE_OPEN_CREATE : 0), PAGES_VFS);
     if (code != SQLITE_OK)
         return sql_fail(c, code, err);
+    if (c->damaged)
+        sqlite3_file_control(c->db, "main", PAGES_FCNTL_UNCHECKED, NULL);
     sqlite3_busy_timeout(c->db, BUSY_MS);
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);

@@ -26,6 +26,8 @@ bool pages_register(void);
 /* sqlite3_file_control with this (pArg unused): every page that this connection writes from here on is summed, also
  * before its page 1 says so. For a new file, and for the VACUUM that gives an old one its sums. */
 #define PAGES_FCNTL_SUM 0x42544c01
+/* ... with this: no page that this connection reads is refused. */
+#define PAGES_FCNTL_UNCHECKED 0x42544c02
 
 /* ---- one page ---- */
 

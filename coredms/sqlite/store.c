@@ -193,6 +193,7 @@ static struct store *store_new(const char *directory, const char *tenant, unsign
         s->files[i].path = file_path(s, i, tenant);
         s->files[i].schema = &sqlite_schemas[i];
         s->files[i].writes = writes & sqlite_schemas[i].writes;
+        s->files[i].damaged = writes & COREDMS_READS_DAMAGED;
     }
     return s;
 }

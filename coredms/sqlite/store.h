@@ -36,9 +36,9 @@ struct connection {
     sqlite3 *db; /* NULL = not open */
     char *path;
     const struct schema *schema;
-    bool writes;
-    bool noted;    /* in identity.c */
-    bool unsynced; /* a commit does not wait for the disk: see sql_transaction_unsynced */
+    bool writes, damaged; /* damaged: COREDMS_READS_DAMAGED */
+    bool noted;           /* in identity.c */
+    bool unsynced;        /* a commit does not wait for the disk: see sql_transaction_unsynced */
     struct statement kept[STATEMENTS_MAX];
     size_t kept_count;
 };

@@ -16,6 +16,7 @@ struct summed_file {
     size_t page_size;                  /* of a database; 0 = not known yet */
     bool sums;                         /* page 1, when it was read or written last, said that there are sums */
     bool sum_all;                      /* PAGES_FCNTL_SUM */
+    bool unchecked;                    /* PAGES_FCNTL_UNCHECKED */
     bool folding;                      /* a checkpoint copies pages as they are */
     struct wal wal;                    /* of a log */
     _Alignas(8) unsigned char under[]; /* the default VFS's own; SQLite aligns to 8 */
@@ -56,7 +57,7 @@ static int check_page(struct summed_file *d, const unsigned char *page, size_t s
             return SQLITE_IOERR_DATA;
         d->sums = kind == PAGES_SUMMED;
     }
-    return !d->sums || page_sum_good(page, size, number) ? SQLITE_OK : SQLITE_IOERR_DATA;
+    return !d->sums || d->unchecked || page_sum_good(page, size, number) ? SQLITE_OK : SQLITE_IOERR_DATA;
 }
 
 /* A part of a page, or several: the whole of each is read and checked. */
@@ -221,6 +222,10 @@ static int file_control(sqlite3_file *file, int op, void *arg)
     struct summed_file *f = self(file);
     if (op == PAGES_FCNTL_SUM) {
         f->sum_all = true;
+        return SQLITE_OK;
+    }
+    if (op == PAGES_FCNTL_UNCHECKED) {
+        f->unchecked = true;
         return SQLITE_OK;
     }
     if (op == SQLITE_FCNTL_MMAP_SIZE) { /* a page that is mapped is not seen here */

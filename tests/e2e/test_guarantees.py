@@ -337,6 +337,18 @@ class Replay(GuaranteesTest):
         done = self.platform.command('verify', 'verified', '--from', at(50), '--to', at(60))
         self.assertEqual(done.returncode, 0, done.stderr)
 
+    def test_verify_shows_what_another_program_wrote(self):
+        self.load('touched')
+        self.platform.request('POST', '/v1/tenants/touched/pause')
+        wait_for(lambda: not self.worker('touched', 'batch')['pid'], 'the pause')
+        with contextlib.closing(sqlite3.connect(self.platform.data + '/tenants/touched/batch.db')) as db, db:
+            touched = db.execute("UPDATE results SET body = replace(body, '\"n\":5', '\"n\":6') WHERE window_start = %d" % ((BASE + 20) * 1000))
+            self.assertEqual(touched.rowcount, 1)
+        done = self.platform.command('verify', 'touched', '-o', 'json')
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn('batch.db: is damaged', done.stderr)
+        self.assertEqual([(d['difference'], self.seconds(d['window_start'])) for d in map(json.loads, done.stdout.splitlines())], [('different', 20)])
+
     def test_verify_after_a_rewind(self):
         self.load('again')
         answer = self.platform.request('POST', '/v1/tenants/again/rewind', json.dumps({'to': at(30)}))
