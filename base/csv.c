@@ -9,11 +9,6 @@
 
 #define MAX_DEPTH 32 /* of a column's path */
 
-struct cell {
-    const char *p;
-    size_t len;
-};
-
 struct column {
     char *name;
     enum value_type type;
@@ -28,25 +23,25 @@ struct node {
     size_t first_child, next; /* indexes; 0: none */
 };
 
-/* A row's JSON is fixed text with the cells' values between: each step is some of that text, then a cell. */
-struct step {
-    size_t lead; /* bytes of fixed text */
-    size_t column;
-};
-
 #define STEP_COPY 32 /* so many bytes (or half of them) are copied at once, and what is too much is written over */
+
+enum row_kind { ROW_EMPTY, ROW_PLAIN, ROW_OTHER };
 
 struct csv {
     struct column *columns;
     size_t column_count;
     struct node *nodes; /* nodes[0] is the row */
     size_t node_count;
-    struct cell *cells;
+    struct csv_cell *cells;
     struct buf fixed; /* all fixed text, one behind the other, and STEP_COPY bytes */
-    struct step *steps;
-    size_t step_count, tail;     /* tail: fixed text behind the last cell */
-    struct buf text;             /* of cells with quotes in them */
-    const struct column *misfit; /* of the last row */
+    struct csv_step *steps;
+    size_t step_count, tail; /* tail: fixed text behind the last cell */
+    struct buf text;         /* of cells with quotes in them */
+    /* of the last row */
+    struct buf line;
+    enum row_kind kind;
+    struct csv_plain plain;
+    const struct column *misfit;
 };
 
 /* ---- a line to cells ---- */
@@ -57,7 +52,7 @@ struct reader {
     const char *error;
 };
 
-static bool unquote(struct reader *r, struct cell *c)
+static bool unquote(struct reader *r, struct csv_cell *c)
 {
     size_t begin = r->text->len;
     for (const char *s = r->at + 1; s < r->end; s++) {
@@ -70,7 +65,7 @@ static bool unquote(struct reader *r, struct cell *c)
             s++;
             continue;
         }
-        *c = (struct cell){r->text->data + begin, r->text->len - begin};
+        *c = (struct csv_cell){r->text->data + begin, r->text->len - begin};
         r->at = s + 1;
         if (r->at < r->end && *r->at != ',')
             r->error = "text behind a closing quote";
@@ -80,12 +75,12 @@ static bool unquote(struct reader *r, struct cell *c)
     return false;
 }
 
-static bool read_cell(struct reader *r, struct cell *c)
+static bool read_cell(struct reader *r, struct csv_cell *c)
 {
     if (r->at < r->end && *r->at == '"')
         return unquote(r, c);
     const char *comma = memchr(r->at, ',', (size_t)(r->end - r->at)), *end = comma ? comma : r->end;
-    *c = (struct cell){r->at, (size_t)(end - r->at)};
+    *c = (struct csv_cell){r->at, (size_t)(end - r->at)};
     if (memchr(r->at, '"', c->len))
         r->error = "a quote within a cell that does not begin with one";
     r->at = end;
@@ -95,7 +90,7 @@ static bool read_cell(struct reader *r, struct cell *c)
 static const char too_many_cells[] = "too many cells";
 
 /* Room for all text is made before, so that cells do not move. At most `most` cells; -1 on error. */
-static long read_cells(const char *line, size_t len, struct buf *text, struct cell *cells, size_t most,
+static long read_cells(const char *line, size_t len, struct buf *text, struct csv_cell *cells, size_t most,
                        const char **error)
 {
     struct reader r = {.at = line, .end = line + len, .text = text};
@@ -165,7 +160,7 @@ static void add_node(struct csv *c, size_t column, bool typed)
     c->nodes[node].column = column;
 }
 
-static int add_column(struct csv *c, const struct cell *name, const struct csv_type *types, size_t count,
+static int add_column(struct csv *c, const struct csv_cell *name, const struct csv_type *types, size_t count,
                       struct err *err)
 {
     if (!name->len)
@@ -194,7 +189,8 @@ static void add_steps(struct csv *c, size_t node, size_t *from)
 {
     const struct node *n = &c->nodes[node];
     if (node && !n->first_child) {
-        c->steps[c->step_count++] = (struct step){c->fixed.len - *from, n->column};
+        c->steps[c->step_count++] =
+            (struct csv_step){(uint32_t)(c->fixed.len - *from), (uint32_t)n->column, c->columns[n->column].type};
         *from = c->fixed.len;
         return;
     }
@@ -215,6 +211,8 @@ static void plan(struct csv *c)
     add_steps(c, 0, &from);
     c->tail = c->fixed.len - from;
     memset(buf_reserve(&c->fixed, STEP_COPY), 0, STEP_COPY);
+    c->plain =
+        (struct csv_plain){.fixed = &c->fixed, .steps = c->steps, .step_count = c->step_count, .cells = c->cells};
 }
 
 static int read_header(struct csv *c, const char *line, size_t len, const struct csv_type *types, size_t count,
@@ -279,13 +277,14 @@ void csv_free(struct csv **csv)
     free(c->steps);
     buf_free(&c->fixed);
     buf_free(&c->text);
+    buf_free(&c->line);
     free(c);
     *csv = NULL;
 }
 
 /* ---- a row to JSON ---- */
 
-static bool is_number(const struct cell *c)
+static bool is_number(const struct csv_cell *c)
 {
     struct json j = json_begin(c->p, c->len);
     const char *token;
@@ -293,7 +292,7 @@ static bool is_number(const struct cell *c)
     return json_number(&j, &token, &len) && len == c->len;
 }
 
-static bool is_word(const struct cell *c, const char *word)
+static bool is_word(const struct csv_cell *c, const char *word)
 {
     return c->len == strlen(word) && strncasecmp(c->p, word, c->len) == 0;
 }
@@ -301,7 +300,7 @@ static bool is_word(const struct cell *c, const char *word)
 /* So many characters without an exponent are a finite number. */
 #define SURELY_FINITE 300
 
-static bool number_fits(const struct cell *c, enum value_type type)
+static bool number_fits(const struct csv_cell *c, enum value_type type)
 {
     int64_t i;
     double f;
@@ -312,7 +311,7 @@ static bool number_fits(const struct cell *c, enum value_type type)
 }
 
 /* false: it does not fit its type. */
-static bool write_cell(struct buf *out, const struct cell *c, enum value_type type)
+static bool write_cell(struct buf *out, const struct csv_cell *c, enum value_type type)
 {
     bool fits = true;
     if (!c->len) {
@@ -333,44 +332,45 @@ static void write_row(struct csv *c, struct buf *out)
 {
     const char *fixed = c->fixed.data;
     for (size_t i = 0; i < c->step_count; i++) {
-        const struct column *column = &c->columns[c->steps[i].column];
-        buf_add(out, fixed, c->steps[i].lead);
-        fixed += c->steps[i].lead;
-        if (!write_cell(out, &c->cells[c->steps[i].column], column->type))
-            c->misfit = column;
+        const struct csv_step *step = &c->steps[i];
+        buf_add(out, fixed, step->lead);
+        fixed += step->lead;
+        if (!write_cell(out, &c->cells[step->column], step->type))
+            c->misfit = &c->columns[step->column];
     }
     buf_add(out, fixed, c->tail);
 }
 
 /* ---- a plain row to JSON ---- */
 
-/* Only what needs no quotes here and no escapes there: cells are what is between commas. false: it is another line. */
+/* Only what needs no quotes here and no escapes there: cells are what is between commas. false: it is another line.
+ * SCAN_CELLS spaces are behind it. */
 static bool split_plain(struct csv *c, const char *line, size_t len)
 {
     const char *from = line, *end = line + len;
     size_t n = 0, most = c->column_count - 1; /* the last cell has no comma */
     uint64_t commas;
     for (const char *s = line; s < end; s += SCAN_CELLS) {
-        if (!scan_cells(s, (size_t)(end - s), &commas))
+        if (!scan_cells(s, &commas))
             return false;
         for (; commas; commas &= commas - 1) {
             const char *comma = s + __builtin_ctzll(commas);
             if (n == most)
                 return false;
-            c->cells[n++] = (struct cell){from, (size_t)(comma - from)};
+            c->cells[n++] = (struct csv_cell){from, (size_t)(comma - from)};
             from = comma + 1;
         }
     }
-    c->cells[n] = (struct cell){from, (size_t)(end - from)};
+    c->cells[n] = (struct csv_cell){from, (size_t)(end - from)};
     return n == most;
 }
 
-/* Room for STEP_COPY bytes more than len is behind `to`; `readable`: bytes that are at `from`. */
-static inline char *copy_few(char *to, const char *from, size_t len, size_t readable)
+/* STEP_COPY bytes are at `from`, and room for so many more than len behind `to`. */
+static inline char *copy_few(char *to, const char *from, size_t len)
 {
-    if (len <= STEP_COPY / 2 && readable >= STEP_COPY / 2)
+    if (len <= STEP_COPY / 2)
         memcpy(to, from, STEP_COPY / 2);
-    else if (len <= STEP_COPY && readable >= STEP_COPY)
+    else if (len <= STEP_COPY)
         memcpy(to, from, STEP_COPY);
     else
         memcpy(to, from, len);
@@ -378,48 +378,40 @@ static inline char *copy_few(char *to, const char *from, size_t len, size_t read
 }
 
 /* As write_cell of a cell that needs no look at its type's small print; NULL: it does. */
-static inline char *write_plain(char *to, const struct cell *c, enum value_type type, const char *line_end)
+static inline char *write_plain(char *to, const struct csv_cell *c, enum value_type type)
 {
-    const char *end = c->p + c->len;
-    size_t readable = (size_t)(line_end - c->p);
     int64_t i;
     double f;
-    switch (type) {
-    case VALUE_INT:
-        return scan_int(c->p, line_end, &i) == end ? copy_few(to, c->p, c->len, readable) : NULL;
-    case VALUE_FLOAT:
-        return scan_float(c->p, line_end, &f) == end ? copy_few(to, c->p, c->len, readable) : NULL;
-    case VALUE_BOOL:
-        if (!(c->len == 4 && memcmp(c->p, "true", 4) == 0) && !(c->len == 5 && memcmp(c->p, "false", 5) == 0))
-            return NULL;
-        return copy_few(to, c->p, c->len, readable);
-    default:
+    bool b;
+    if (type == VALUE_STRING) {
         if (!c->len)
             return NULL;
         *to = '"';
-        to = copy_few(to + 1, c->p, c->len, readable);
+        to = copy_few(to + 1, c->p, c->len);
         *to = '"';
         return to + 1;
     }
+    bool plain = type == VALUE_INT     ? csv_cell_int(c, &i)
+                 : type == VALUE_FLOAT ? csv_cell_float(c, &f)
+                                       : csv_cell_bool(c, &b);
+    return plain ? copy_few(to, c->p, c->len) : NULL;
 }
 
 /* The cells' text is as it is in JSON. */
-static void write_plain_row(struct csv *c, const char *line_end, struct buf *out)
+static void write_plain_row(struct csv *c, struct buf *out)
 {
-    size_t most = c->fixed.len + (size_t)(line_end - c->cells[0].p) + c->step_count * strlen("null") + 2 * STEP_COPY;
-    char *to = buf_reserve(out, most);
+    char *to = buf_reserve(out, c->plain.json_most + 2 * STEP_COPY);
     const char *fixed = c->fixed.data;
     for (size_t i = 0; i < c->step_count; i++) {
-        const struct step *step = &c->steps[i];
-        const struct column *column = &c->columns[step->column];
-        const struct cell *cell = &c->cells[step->column];
-        to = copy_few(to, fixed, step->lead, STEP_COPY);
+        const struct csv_step *step = &c->steps[i];
+        const struct csv_cell *cell = &c->cells[step->column];
+        to = copy_few(to, fixed, step->lead);
         fixed += step->lead;
-        char *behind = write_plain(to, cell, column->type, line_end);
+        char *behind = write_plain(to, cell, step->type);
         if (!behind) {
             out->len = (size_t)(to - out->data);
-            if (!write_cell(out, cell, column->type)) /* within the room */
-                c->misfit = column;
+            if (!write_cell(out, cell, step->type)) /* within the room */
+                c->misfit = &c->columns[step->column];
             behind = out->data + out->len;
         }
         to = behind;
@@ -428,17 +420,11 @@ static void write_plain_row(struct csv *c, const char *line_end, struct buf *out
     out->len = (size_t)(to - out->data) + c->tail;
 }
 
-int csv_row(struct csv *c, const char *line, size_t len, struct buf *out, struct err *err)
+/* ---- rows ---- */
+
+static int read_other(struct csv *c, const char *line, size_t len, struct err *err)
 {
     const char *error = NULL;
-    len = without_line_end(line, len);
-    c->misfit = NULL;
-    if (!len)
-        return 0;
-    if (split_plain(c, line, len)) {
-        write_plain_row(c, line + len, out);
-        return 0;
-    }
     if (!utf8_valid(line, len))
         return err_set(err, ERR_INVALID, "the line is no valid UTF-8");
     long n = read_cells(line, len, &c->text, c->cells, c->column_count, &error);
@@ -447,7 +433,54 @@ int csv_row(struct csv *c, const char *line, size_t len, struct buf *out, struct
     if (n != (long)c->column_count)
         return err_set(err, ERR_INVALID, "the line has %s cells than the header's %zu", n < 0 ? "more" : "fewer",
                        c->column_count);
-    write_row(c, out);
+    c->kind = ROW_OTHER;
+    return 0;
+}
+
+/* So that no look at where the line ends is needed later. */
+static char *keep_line(struct csv *c, const char *line, size_t len)
+{
+    buf_clear(&c->line);
+    char *own = buf_reserve(&c->line, len + SCAN_CELLS);
+    memcpy(own, line, len);
+    memset(own + len, ' ', SCAN_CELLS);
+    return own;
+}
+
+int csv_read(struct csv *c, const char *line, size_t len, struct err *err)
+{
+    len = without_line_end(line, len);
+    c->kind = ROW_EMPTY;
+    if (!len)
+        return 0;
+    char *own = keep_line(c, line, len);
+    if (!split_plain(c, own, len))
+        return read_other(c, own, len, err);
+    c->kind = ROW_PLAIN;
+    c->plain.json_most = c->fixed.len + len + c->step_count * strlen("null");
+    return 0;
+}
+
+const struct csv_plain *csv_plain(const struct csv *c)
+{
+    return c->kind == ROW_PLAIN ? &c->plain : NULL;
+}
+
+void csv_write(struct csv *c, struct buf *out)
+{
+    c->misfit = NULL;
+    if (c->kind == ROW_PLAIN)
+        write_plain_row(c, out);
+    else if (c->kind == ROW_OTHER)
+        write_row(c, out);
+}
+
+int csv_row(struct csv *c, const char *line, size_t len, struct buf *out, struct err *err)
+{
+    c->misfit = NULL;
+    if (csv_read(c, line, len, err) < 0)
+        return -1;
+    csv_write(c, out);
     return 0;
 }
 

@@ -65,14 +65,8 @@ static inline bool scan_cells_bytes(const char *s, uint64_t *commas)
     return scan_plain_bytes(s, s + SCAN_CELLS) == s + SCAN_CELLS;
 }
 
-/* The same of the `left` bytes at s, if these are fewer. */
-static inline bool scan_cells(const char *s, size_t left, uint64_t *commas)
+static inline bool scan_cells(const char *s, uint64_t *commas)
 {
-    char padded[SCAN_CELLS];
-    if (left < SCAN_CELLS) {
-        memset(padded, ' ', sizeof padded);
-        s = memcpy(padded, s, left);
-    }
 #if defined(SCAN_SSE2)
     const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(0x20);
     const __m128i comma = _mm_set1_epi8(',');
