@@ -129,7 +129,8 @@ static void feed(struct test_run *r, uint64_t offset, struct bytes body, const c
 
 static void on_line(void *context, const struct line *line)
 {
-    feed(context, line->offset, line->message, "", "");
+    struct test_run *r = context;
+    line_feed(line, r->engine, &r->sink);
 }
 
 static void on_not_csv(void *context, const struct line *line, const char *why)

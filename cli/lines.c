@@ -12,7 +12,6 @@ struct reader {
     enum lines_format format;
     uint64_t numbers, offsets; /* lines, messages so far */
     struct csv *csv;
-    struct buf row;
 };
 
 int lines_format_parse(const char *text, enum lines_format *format, struct err *err)
@@ -62,12 +61,11 @@ static void take_row(struct reader *r, struct line *line)
 {
     struct err err;
     line->raw.len = without_cr(line->raw.p, line->raw.len);
-    buf_clear(&r->row);
-    if (csv_row(r->csv, line->raw.p, line->raw.len, &r->row, &err) < 0) {
+    if (csv_read(r->csv, line->raw.p, line->raw.len, &err) < 0) {
         r->sink->not_csv(r->sink->context, line, err.text);
         return;
     }
-    line->message = (struct bytes){r->row.len ? r->row.data : "", r->row.len};
+    line->row = r->csv;
     r->sink->message(r->sink->context, line);
 }
 
@@ -84,7 +82,7 @@ static int take_line(struct reader *r, const char *p, size_t len, struct err *er
         r->offsets++;
         return 0;
     }
-    struct line line = {.offset = r->offsets++, .number = r->numbers, .raw = {p, len}, .message = {p, len}};
+    struct line line = {.offset = r->offsets++, .number = r->numbers, .raw = {p, len}};
     if (r->format == LINES_CSV)
         take_row(r, &line);
     else
@@ -115,6 +113,14 @@ static int read_all(FILE *f, const char *path, struct pieces *pieces, struct err
     return ferror(f) ? err_set_errno(err, "cannot read %s", path) : pieces_end(pieces, err);
 }
 
+void line_feed(const struct line *line, struct engine *e, const struct engine_sink *sink)
+{
+    if (line->row)
+        engine_row(e, line->offset, line->row, sink);
+    else
+        engine_message(e, &(struct engine_message){.offset = line->offset, .body = line->raw}, sink);
+}
+
 int lines_read(const char *path, enum lines_format format, const struct app *app, const struct lines_sink *sink,
                struct lines_end *end, struct err *err)
 {
@@ -129,7 +135,6 @@ int lines_read(const char *path, enum lines_format format, const struct app *app
         fclose(f);
     pieces_free(&pieces);
     csv_free(&r.csv);
-    buf_free(&r.row);
     *end = (struct lines_end){r.format, r.offsets};
     return rc;
 }

@@ -1,4 +1,5 @@
 /* The parts of try and check: data files as messages, an app's own tests. */
+#include "base/csv.h"
 #include "cli/advice.h"
 #include "cli/app_tests.h"
 #include "cli/lines.h"
@@ -40,8 +41,12 @@ static void write_file(char *path, const char *text, size_t len)
 
 static void show_line(void *context, const struct line *line)
 {
-    buf_printf(context, "%llu %llu %.*s|", (unsigned long long)line->offset, (unsigned long long)line->number,
-               (int)line->message.len, line->message.p);
+    buf_printf(context, "%llu %llu ", (unsigned long long)line->offset, (unsigned long long)line->number);
+    if (line->row)
+        csv_write(line->row, context);
+    else
+        buf_add(context, line->raw.p, line->raw.len);
+    buf_add_char(context, '|');
 }
 
 static void show_bad(void *context, const struct line *line, const char *why)

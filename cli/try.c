@@ -25,7 +25,7 @@ static void on_line(void *context, const struct line *line)
     struct run *r = context;
     r->output.line = line;
     r->output.header_lines = line->number - line->offset - 1;
-    engine_message(r->engine, &(struct engine_message){.offset = line->offset, .body = line->message}, &r->sink);
+    line_feed(line, r->engine, &r->sink);
     r->output.line = NULL;
 }
 

@@ -144,7 +144,7 @@ static void take_dead(struct try_output *o, const struct dead *d)
 /* Of a CSV row people want to see the row, not what it became. */
 static struct bytes body_of(const struct try_output *o, const struct engine_dead *d)
 {
-    bool row = o->line && o->line->offset == d->offset && o->line->raw.p != o->line->message.p;
+    bool row = o->line && o->line->offset == d->offset && o->line->row;
     return row ? o->line->raw : d->body;
 }
 

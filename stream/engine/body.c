@@ -1,5 +1,6 @@
 /* The body of a message and the values in it (design.md, "Decoding, exactly"). */
 #include "stream/engine/body.h"
+#include "base/csv.h"
 #include "stream/engine/events.h"
 #include "stream/engine/publish.h"
 
@@ -179,6 +180,30 @@ static void take_array(struct engine *e, struct bytes body)
 }
 
 /* ---- bodies ---- */
+
+struct bytes source_body(struct engine *e)
+{
+    if (e->source.row) {
+        buf_clear(&e->row_body);
+        csv_write(e->source.row, &e->row_body);
+        e->source.body = (struct bytes){e->row_body.len ? e->row_body.data : "", e->row_body.len};
+        e->source.row = NULL;
+    }
+    return e->source.body;
+}
+
+bool row_take(struct engine *e, const struct csv *row)
+{
+    const struct csv_plain *plain = csv_plain(row);
+    const struct app_limits *limits = &e->app->limits;
+    int64_t time;
+    if (!plain || (int64_t)plain->json_most > limits->event_bytes ||
+        (int64_t)plain->json_most > limits->message_bytes ||
+        !layouts_read_row(&e->decoder.layouts, e->app, plain, e->decoder.slots, &time))
+        return false;
+    event_decoded(e, time);
+    return true;
+}
 
 void body_take(struct engine *e, struct bytes body)
 {

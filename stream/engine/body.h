@@ -6,6 +6,11 @@
 
 /* e->source is the whole message: takes each value in it, or dead-letters what is none. */
 void body_take(struct engine *e, struct bytes body);
+/* e->source is a row of CSV: takes the event that it is if it looks like one before. false: nothing but the decoder's
+ * slots has changed, and its body is to be taken. */
+bool row_take(struct engine *e, const struct csv *row);
+/* The bytes of e->source: those of a row are made now, and once. */
+struct bytes source_body(struct engine *e);
 void members_free(struct members *m);
 
 #endif

@@ -46,8 +46,8 @@ struct engine *engine_new(struct app *app, uint32_t version, uint64_t generation
 
 static void free_buffers(struct engine *e)
 {
-    struct buf *all[] = {&e->key_bytes, &e->ident_bytes, &e->detail, &e->body,   &e->trigger_body,
-                         &e->id,        &e->key_text,    &e->fired,  &e->strings};
+    struct buf *all[] = {&e->key_bytes, &e->ident_bytes, &e->detail, &e->body,    &e->trigger_body,
+                         &e->id,        &e->key_text,    &e->fired,  &e->strings, &e->row_body};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         buf_free(all[i]);
     arena_free(&e->scratch);
@@ -145,6 +145,17 @@ void engine_message(struct engine *e, const struct engine_message *m, const stru
         body_take(e, message.body);
     publish_corrections(e);
     end_message(e, m);
+}
+
+void engine_row(struct engine *e, uint64_t offset, struct csv *row, const struct engine_sink *sink)
+{
+    const struct engine_message m = {.offset = offset};
+    begin_message(e, &m, sink);
+    e->source.row = row;
+    if (!row_take(e, row))
+        body_take(e, source_body(e));
+    publish_corrections(e);
+    end_message(e, &m);
 }
 
 void engine_set_aside(struct engine *e, const struct engine_message *m, const struct engine_sink *sink)

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "tenants/app/app.h"
 
+struct csv;
 struct engine;
 
 struct bytes {
@@ -114,6 +115,10 @@ void engine_free(struct engine **e);
 
 /* Reads one message. Never fails: what is wrong with it goes to sink->dead. */
 void engine_message(struct engine *e, const struct engine_message *m, const struct engine_sink *sink);
+
+/* As engine_message of a message without properties whose body is what csv_write makes of the row: it is made only if
+ * somebody needs its bytes. */
+void engine_row(struct engine *e, uint64_t offset, struct csv *row, const struct engine_sink *sink);
 
 /* As engine_message of a message that must not be decoded: it is dead-lettered whole as `poison`, and counts as a
  * message of the log (rule 6) and as nothing else. */

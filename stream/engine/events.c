@@ -1,4 +1,5 @@
 #include "stream/engine/events.h"
+#include "stream/engine/body.h"
 #include "stream/engine/count.h"
 #include "stream/engine/key.h"
 #include "stream/engine/publish.h"
@@ -79,7 +80,7 @@ static struct held *held_take_first(struct engine *e)
 
 static void source_of_held(struct engine *e, const struct held *h)
 {
-    e->source = (struct source){h->offset, h->received, h->index, {h->bytes, h->len}};
+    e->source = (struct source){h->offset, h->received, h->index, NULL, {h->bytes, h->len}};
 }
 
 static void held_reject_first(struct engine *e)
@@ -136,7 +137,7 @@ static void hold(struct engine *e)
 {
     if (e->held_count == HELD_MAX)
         held_reject_first(e);
-    held_append(e, e->source.offset, e->source.received, e->source.index, e->source.body);
+    held_append(e, e->source.offset, e->source.received, e->source.index, source_body(e));
     if (e->held_messages >= HELD_MESSAGES)
         held_admit_all(e);
 }

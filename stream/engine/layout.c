@@ -456,20 +456,101 @@ static void fill_missing(const struct layout *n, const struct app *app, struct v
     }
 }
 
+static inline struct layout *nth(struct layouts *l, uint32_t i)
+{
+    return &l->at[(l->last + i) % l->count];
+}
+
+static void fits(struct layouts *l, struct layout *n, const struct app *app, struct value *slots)
+{
+    fill_missing(n, app, slots);
+    n->hits++;
+    l->last = (uint32_t)(n - l->at);
+}
+
 bool layouts_read(struct layouts *l, const struct app *app, struct json *j, struct value *slots, int64_t *time)
 {
     if (!j->at)
         return false;
     for (uint32_t i = 0; i < l->count; i++) {
-        uint32_t which = (l->last + i) % l->count;
-        struct layout *n = &l->at[which];
+        struct layout *n = nth(l, i);
         const char *behind = n->text.len ? read_layout(n, l, app, j->at, j->end, slots, time) : NULL;
         if (!behind)
             continue;
-        fill_missing(n, app, slots);
-        n->hits++;
-        l->last = which;
+        fits(l, n, app, slots);
         j->at = behind;
+        return true;
+    }
+    return false;
+}
+
+/* ---- the object that a row is ---- */
+
+/* As read_hole of what the cell is in JSON; false: so it says, or the cell is not plain. */
+static inline bool read_cell(const struct hole *h, enum value_type type, struct layouts *l, const struct app *app,
+                             const struct csv_cell *c, struct value *slots, int64_t *time)
+{
+    const bool number = type == VALUE_INT || type == VALUE_FLOAT;
+    struct value *v = &slots[h->slot];
+    switch (h->kind) {
+    case HOLE_NULL:
+        return !c->len;
+    case HOLE_INT:
+        v->type = VALUE_INT;
+        return number && csv_cell_int(c, &v->i);
+    case HOLE_FLOAT:
+        v->type = VALUE_FLOAT;
+        return number && csv_cell_float(c, &v->f);
+    case HOLE_BOOL:
+        v->type = VALUE_BOOL;
+        return type == VALUE_BOOL && csv_cell_bool(c, &v->b);
+    case HOLE_STRING:
+        *v = (struct value){.type = VALUE_STRING, .s = c->p, .len = (uint32_t)c->len};
+        return type == VALUE_STRING && c->len;
+    case HOLE_TIME_TEXT:
+        return type == VALUE_STRING && c->len &&
+               (time_memory_begins(&l->time, c->p, c->len, time) == c->len ||
+                time_memory_parse(&l->time, &app->time.format, c->p, c->len, time));
+    case HOLE_TIME_MS:
+        return number && csv_cell_int(c, time) && *time >= 0 && *time <= TIME_MAX_MS;
+    case HOLE_TIME_S:
+        if (!number || !csv_cell_int(c, time) || *time < 0 || *time > TIME_MAX_MS / 1000)
+            return false;
+        *time *= 1000;
+        return true;
+    case HOLE_SKIP:
+        break;
+    }
+    return false;
+}
+
+static bool read_cells(const struct layout *n, struct layouts *l, const struct app *app, const struct csv_plain *row,
+                       struct value *slots, int64_t *time)
+{
+    if (n->hole_count != row->step_count || n->text.len != row->fixed->len ||
+        memcmp(n->text.data, row->fixed->data, n->text.len) != 0)
+        return false;
+    const struct csv_step *step = row->steps;
+    for (const struct hole *h = n->holes, *last = h + n->hole_count; h < last; h++, step++) {
+        if (step->lead != h->lead)
+            return false;
+        const bool fits = h->kind == HOLE_SKIP
+                              ? step->type == VALUE_STRING
+                              : read_cell(h, step->type, l, app, &row->cells[step->column], slots, time);
+        if (!fits)
+            return false;
+    }
+    return true;
+}
+
+bool layouts_read_row(struct layouts *l, const struct app *app, const struct csv_plain *row, struct value *slots,
+                      int64_t *time)
+{
+    for (uint32_t i = 0; i < l->count; i++) {
+        struct layout *n = nth(l, i);
+        if (!read_cells(n, l, app, row, slots, time))
+            continue;
+        fits(l, n, app, slots);
         return true;
     }
     return false;

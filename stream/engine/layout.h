@@ -5,6 +5,7 @@
 #define BELLTOWER_STREAM_ENGINE_LAYOUT_H
 
 #include "base/buf.h"
+#include "base/csv.h"
 #include "base/json.h"
 #include "base/time_format.h"
 #include "stream/engine/time_memory.h"
@@ -70,5 +71,9 @@ void layouts_learn(struct layouts *l, const struct app *app, const char *object,
 /* j at a {: reads the object if it is as predicted, fills all slots and *time, and moves j behind it; else false, and
  * nothing but slots has changed. Strings point into the object. */
 bool layouts_read(struct layouts *l, const struct app *app, struct json *j, struct value *slots, int64_t *time);
+/* The same of the object that a row is, without making it: its cells are what is in the holes. Strings point into the
+ * row's line. */
+bool layouts_read_row(struct layouts *l, const struct app *app, const struct csv_plain *row, struct value *slots,
+                      int64_t *time);
 
 #endif

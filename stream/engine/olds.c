@@ -1,4 +1,5 @@
 #include "stream/engine/olds.h"
+#include "stream/engine/body.h"
 #include "stream/engine/count.h"
 #include "stream/engine/streams.h"
 #include "stream/engine/timeline.h"
@@ -23,8 +24,9 @@ static bool has_window(const struct stream *s, const struct device *d, int64_t t
 static bool reads(struct engine *e, struct old_version *v)
 {
     if (v->read_sequence != e->event_sequence) {
+        const struct bytes body = source_body(e);
         v->read_sequence = e->event_sequence;
-        v->readable = decoder_fields(&v->decoder, e->source.body.p, e->source.body.len, &e->detail);
+        v->readable = decoder_fields(&v->decoder, body.p, body.len, &e->detail);
     }
     return v->readable;
 }

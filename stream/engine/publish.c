@@ -1,5 +1,6 @@
 #include "stream/engine/publish.h"
 #include "base/json.h"
+#include "stream/engine/body.h"
 #include "stream/engine/cooldowns.h"
 #include "stream/engine/key.h"
 #include "stream/engine/sums.h"
@@ -237,6 +238,6 @@ void publish_dead(struct engine *e, enum dead_reason reason, const char *fmt, ..
                               .index = e->source.index,
                               .reason = reason,
                               .detail = detail,
-                              .body = e->source.body};
+                              .body = source_body(e)};
     e->sink->dead(e->sink->context, &out);
 }

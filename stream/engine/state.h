@@ -180,6 +180,7 @@ struct source { /* the value that is being read, for dead letters */
     uint64_t offset;
     int64_t received;
     uint32_t index;
+    struct csv *row; /* not NULL: body is still to be made of it, see source_body */
     struct bytes body;
 };
 
@@ -242,7 +243,7 @@ struct engine {
     struct closing *closing; /* what is published together */
     size_t closing_count, closing_capacity;
     uint64_t mark; /* a key with this mark was met already in the present walk over panes */
-    struct buf key_bytes, ident_bytes, detail, body, trigger_body, id, key_text, fired, strings;
+    struct buf key_bytes, ident_bytes, detail, body, trigger_body, id, key_text, fired, strings, row_body;
     struct value *values; /* room for any stream's key, aggregates and selected values */
     struct arena scratch;
 };

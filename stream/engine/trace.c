@@ -1,4 +1,5 @@
 #include "stream/engine/trace.h"
+#include "stream/engine/body.h"
 #include "stream/engine/key.h"
 
 #include <stdlib.h>
@@ -22,7 +23,7 @@ static void give(struct engine *e, const struct stream *s, const struct value *s
                                .size = s->app->size,
                                .app = s->of,
                                .values = slots,
-                               .body = e->source.body};
+                               .body = source_body(e)};
     e->sink->trace(e->sink->context, &out);
     free(key);
 }
