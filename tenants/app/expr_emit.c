@@ -62,5 +62,8 @@ const struct expr *emit_finish(struct emitter *e, enum value_type type)
     made->count = e->count;
     add(e, (struct expr_ins){0});
     made->code = e->code;
+    struct expr_ins *fused = arena_alloc(e->arena, e->count * sizeof *fused);
+    expr_fuse(made->code, fused);
+    made->fused = fused;
     return made;
 }

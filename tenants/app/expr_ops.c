@@ -85,6 +85,18 @@ OP(op_or)
     return top - 1;
 }
 
+OP(op_and_slot)
+{
+    top[-1] = bool_value(is_true(top - 1) && is_true(&run->slots[ins->slot]));
+    return top;
+}
+
+OP(op_or_slot)
+{
+    top[-1] = bool_value(is_true(top - 1) || is_true(&run->slots[ins->slot]));
+    return top;
+}
+
 OP(op_is_null)
 {
     top[-1] = bool_value(is_null(top - 1));
@@ -239,12 +251,19 @@ static int strings(const struct value *a, const struct value *b)
     return value_compare(a, b);
 }
 
+/* What name##_at compares is not on the stack: the slot, and values[0] or else slot number `count`. */
 #define COMPARE_OP(name, test)                                                                                         \
     OP(name)                                                                                                           \
     {                                                                                                                  \
         const struct value *a = top - 2, *b = top - 1;                                                                 \
         top[-2] = bool_value(!is_null(a) && !is_null(b) && (test));                                                    \
         return top - 1;                                                                                                \
+    }                                                                                                                  \
+    OP(name##_at)                                                                                                      \
+    {                                                                                                                  \
+        const struct value *a = &run->slots[ins->slot], *b = ins->values ? ins->values : &run->slots[ins->count];      \
+        *top = bool_value(!is_null(a) && !is_null(b) && (test));                                                       \
+        return top + 1;                                                                                                \
     }
 
 #define COMPARE_OPS(name, sign)                                                                                        \
@@ -372,11 +391,64 @@ expr_op_fn *const expr_op_table[OP_NONE] = {
     [OP_CONTAINS] = op_contains,
 };
 
+/* ---- fewer steps ---- */
+
+#define COMPARES_AT(name)                                                                                              \
+    {name##_i, name##_i_at}, {name##_f, name##_f_at},                                                                  \
+    {                                                                                                                  \
+        name##_s, name##_s_at                                                                                          \
+    }
+
+static expr_op_fn *compare_at(expr_op_fn *fn)
+{
+    static expr_op_fn *const pairs[][2] = {COMPARES_AT(op_eq),
+                                           COMPARES_AT(op_ne),
+                                           COMPARES_AT(op_lt),
+                                           COMPARES_AT(op_le),
+                                           COMPARES_AT(op_gt),
+                                           COMPARES_AT(op_ge),
+                                           {op_eq_b, op_eq_b_at},
+                                           {op_ne_b, op_ne_b_at},
+                                           {op_starts_with, op_starts_with_at},
+                                           {op_ends_with, op_ends_with_at},
+                                           {op_contains, op_contains_at}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        if (pairs[i][0] == fn)
+            return pairs[i][1];
+    return NULL;
+}
+
+/* Of the `n` steps so far, and one more. Returns how many there are then. In postfix order a push just before an
+ * operation is its operand. */
+static size_t fuse_step(struct expr_ins *out, size_t n, const struct expr_ins *ins)
+{
+    struct expr_ins *last = n >= 1 ? &out[n - 1] : NULL, *below = n >= 2 ? &out[n - 2] : NULL;
+    expr_op_fn *at = compare_at(ins->fn);
+    if (at && below && below->fn == op_slot && (last->fn == op_slot || last->fn == op_const)) {
+        *below = (struct expr_ins){.fn = at, .slot = below->slot, .count = last->slot, .values = last->values};
+        return n - 1;
+    }
+    if ((ins->fn == op_and || ins->fn == op_or) && last && last->fn == op_slot) {
+        last->fn = ins->fn == op_and ? op_and_slot : op_or_slot;
+        return n;
+    }
+    out[n] = *ins;
+    return n + 1;
+}
+
+void expr_fuse(const struct expr_ins *code, struct expr_ins *fused)
+{
+    size_t n = 0;
+    for (; code->fn; code++)
+        n = fuse_step(fused, n, code);
+    fused[n] = (struct expr_ins){0};
+}
+
 struct value expr_eval(const struct expr *e, const struct value *slots, struct arena *scratch)
 {
     struct value stack[EXPR_MAX_STACK], *top = stack;
     const struct expr_run run = {slots, scratch};
-    for (const struct expr_ins *ins = e->code; ins->fn; ins++)
+    for (const struct expr_ins *ins = e->fused; ins->fn; ins++)
         top = ins->fn(top, ins, &run);
     return stack[0];
 }

@@ -85,7 +85,12 @@ struct expr {
     enum value_type type;
     size_t count; /* instructions, without the end */
     const struct expr_ins *code;
+    const struct expr_ins *fused; /* the same in fewer steps: what is run */
 };
+
+/* The program with its end, with what compares slots and constants, or joins a slot by and, or, in one step. Room in
+ * `fused` for as many instructions. */
+void expr_fuse(const struct expr_ins *code, struct expr_ins *fused);
 
 /* As expr_equal, but slots are the same if same_slot says so (two files may have their fields in another order). */
 typedef bool expr_same_slot(const void *context, size_t a, size_t b);

@@ -1,6 +1,7 @@
 #include "tenants/app/expr.h"
 #include "base/buf.h"
 #include "base/json.h"
+#include "tenants/app/expr_ops.h"
 #include "tenants/app/nearest.h"
 
 #include <setjmp.h>
@@ -429,6 +430,58 @@ static const struct expr *compile(const char *text, struct arena *arena)
     return expr_compile(text, strlen(text), &plain, VALUE_NULL, arena, &m);
 }
 
+/* false: it is no expression. */
+static bool same_in_fewer_steps(const char *text, size_t *saved)
+{
+    struct arena arena = {0}, scratch = {0};
+    const struct expr *e = compile(text, &arena);
+    if (e) {
+        struct expr unfused = *e;
+        unfused.fused = e->code;
+        const struct value v = expr_eval(e, slots, &scratch), w = expr_eval(&unfused, slots, &scratch);
+        if (v.type != w.type || (v.type != VALUE_NULL && value_compare(&v, &w) != 0))
+            fail_msg("%s", text);
+        size_t n = 0;
+        while (e->fused[n].fn)
+            n++;
+        *saved = e->count - n;
+    }
+    arena_free(&scratch);
+    arena_free(&arena);
+    return e != NULL;
+}
+
+static void fewer_steps_say_the_same(void **state)
+{
+    (void)state;
+    static const char *const operands[] = {"i",  "j",  "f", "s",   "b",   "ni",   "nf",
+                                           "ns", "nb", "7", "2.5", "'a'", "true", "i + 1"};
+    static const char *const forms[][3] = {
+        {"", " == ", ""},          {"", " != ", ""},        {"", " < ", ""},
+        {"", " <= ", ""},          {"", " > ", ""},         {"", " >= ", ""},
+        {"", " and ", ""},         {"", " or ", ""},        {"starts_with(", ", ", ")"},
+        {"ends_with(", ", ", ")"}, {"contains(", ", ", ")"}};
+    struct buf part = {0}, text = {0};
+    size_t saved, good = 0;
+    for (size_t n = 0; n < COUNT(forms) * COUNT(operands) * COUNT(operands); n++) {
+        const char *one = operands[n % COUNT(operands)], *other = operands[n / COUNT(operands) % COUNT(operands)];
+        const char *const *form = forms[n / COUNT(operands) / COUNT(operands)];
+        buf_clear(&part);
+        buf_clear(&text);
+        buf_printf(&part, "%s%s%s%s%s", form[0], one, form[1], other, form[2]);
+        buf_printf(&text, "b and %s or nb or (b and not (%s)) and b", buf_cstr(&part), buf_cstr(&part));
+        good += same_in_fewer_steps(buf_cstr(&part), &saved);
+        (void)same_in_fewer_steps(buf_cstr(&text), &saved);
+    }
+    assert_true(good > 300);
+    buf_free(&part);
+    buf_free(&text);
+    assert_true(same_in_fewer_steps("f > nf and b", &saved));
+    assert_int_equal(saved, 3);
+    assert_true(same_in_fewer_steps("s == 'a' or i < 5", &saved));
+    assert_int_equal(saved, 4);
+}
+
 static void depth_and_length_are_capped(void **state)
 {
     (void)state;
@@ -520,6 +573,7 @@ int main(void)
         cmocka_unit_test(the_wanted_type_is_demanded),
         cmocka_unit_test(aggregates_become_slots_behind_the_keys),
         cmocka_unit_test(mistakes_with_aggregates),
+        cmocka_unit_test(fewer_steps_say_the_same),
         cmocka_unit_test(depth_and_length_are_capped),
         cmocka_unit_test(equal_means_the_same_tree),
         cmocka_unit_test(nearest_names),
