@@ -211,7 +211,7 @@ void body_take(struct engine *e, struct bytes body)
     if ((uint64_t)body.len > (uint64_t)e->app->limits.message_bytes)
         publish_dead(e, DEAD_TOO_LARGE, "the message has %zu bytes, allowed are %lld", body.len,
                      (long long)e->app->limits.message_bytes);
-    else if (json_peek(&j) == JSON_ARRAY)
+    else if (!(body.len && *body.p == '{') && json_peek(&j) == JSON_ARRAY)
         take_array(e, body);
     else
         take_sequence(e, body);

@@ -84,14 +84,21 @@ void engine_free(struct engine **engine)
 /* ---- messages ---- */
 
 /* A repeat is dropped whole; it is read only if somebody wants to know what is in it. */
-static void take_repeat(struct engine *e, const struct engine_message *m)
+static void take_repeat(struct engine *e)
 {
     e->counters.repeats++;
     if (!e->sink->trace)
         return;
     e->only_traced = true;
-    body_take(e, m->body);
+    body_take(e, e->source.body);
     e->only_traced = false;
+}
+
+static void take_control(struct engine *e, const struct engine_message *m)
+{
+    struct engine_message message = *m;
+    message.body = e->source.body; /* never NULL */
+    control_message(e, &message);
 }
 
 static bool has_control_type(struct bytes type)
@@ -135,14 +142,12 @@ static void end_message(struct engine *e, const struct engine_message *m)
 void engine_message(struct engine *e, const struct engine_message *m, const struct engine_sink *sink)
 {
     begin_message(e, m, sink);
-    struct engine_message message = *m;
-    message.body = e->source.body;
     if (is_control(e, m))
-        control_message(e, &message);
+        take_control(e, m);
     else if (sequence_seen(e, m->message_id))
-        take_repeat(e, &message);
+        take_repeat(e);
     else
-        body_take(e, message.body);
+        body_take(e, e->source.body);
     publish_corrections(e);
     end_message(e, m);
 }
