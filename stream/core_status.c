@@ -1,6 +1,7 @@
 /* When the core wants to be woken, and what it says of itself. */
 #include "stream/core_private.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -71,6 +72,8 @@ static enum page_state page_state_of(const struct stream_core *c)
     case CORE_IDLE:
     case CORE_LOADING:
         return PAGE_STARTING;
+    case CORE_ATTACHING: /* it has a limit of its own, which the supervisor's must not come before */
+        return PAGE_WAITING;
     case CORE_RUNNING:
         return core_holds(c) ? PAGE_PAUSED : PAGE_READY;
     case CORE_DRAINING:
@@ -87,6 +90,9 @@ void stream_core_status(const struct stream_core *c, struct stream_status *s)
     *s = c->status;
     s->state = page_state_of(c);
     snprintf(s->words, sizeof s->words, "%s", c->words);
+    if (c->state == CORE_ATTACHING && !c->words[0])
+        snprintf(s->words, sizeof s->words, "waits for the message at offset %" PRId64 " of the log, the last one read",
+                 c->offset);
     s->offset = c->offset;
     s->left_out = c->left_out.messages;
     s->unconfirmed = (int64_t)outbox_count(c->outbox);
