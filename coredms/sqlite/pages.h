@@ -29,6 +29,12 @@ bool pages_register(void);
 /* ... with this: no page that this connection reads is refused. */
 #define PAGES_FCNTL_UNCHECKED 0x42544c02
 
+/* SQLite's integers. */
+static inline uint32_t get_be32(const unsigned char *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
 /* ---- one page ---- */
 
 enum pages_kind { PAGES_PLAIN, PAGES_SUMMED, PAGES_DAMAGED };
