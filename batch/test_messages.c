@@ -1,44 +1,28 @@
 /* Messages of the result queue of version 1, kept as files (tests/data/batch: the headers x-number, x-generation,
  * x-first-offset, x-last-offset and x-crc32c, then x-key, then the body): read whole, cut short at every byte, with
  * every bit flipped. What is not whole stops the worker before anything of it is stored. */
-#include "base/wire/control.h"
-#include "batch/core.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#define NOON INT64_C(1767268800000) /* 2026-01-01T12:00:00Z */
-
-static const char app_text[] =
-    "tenant: acme\nevents:\n  time: { field: t, format: unix }\n  fields: { k: int }\n"
-    "streams:\n  - { name: s, key: [k], window: { tumbling: 1h }, select: { n: count() } }\n";
+#include "base/files_fixture.h"
+#include "batch/core_fixture.h"
 
 enum { NUMBER, GENERATION, FIRST, LAST, SUM, NUMBERS };
 
 struct message {
-    char file[1024];
     int64_t numbers[NUMBERS];
     char *key, *body;
     size_t key_len, len;
     bool rewound, no_sum;
 };
 
+/* Holds until the next is read. */
 static void read_kept(const char *name, struct message *m)
 {
+    static struct buf file;
     char path[64];
     *m = (struct message){.rewound = strcmp(name, "rewound-1") == 0};
     snprintf(path, sizeof path, "tests/data/batch/%s", name);
-    FILE *in = fopen(path, "rb");
-    if (!in)
-        fail_msg("%s: run this test in the source's directory", path);
-    size_t n = fread(m->file, 1, sizeof m->file - 1, in);
-    fclose(in);
-    char *at = m->file;
+    buf_clear(&file);
+    read_whole(path, &file);
+    char *at = file.data;
     for (int i = 0; i < NUMBERS; i++)
         m->numbers[i] = strtoll(at, &at, 10);
     m->key = at + 1;
@@ -46,45 +30,14 @@ static void read_kept(const char *name, struct message *m)
     assert_non_null(at);
     m->key_len = (size_t)(at - m->key);
     m->body = at + 1;
-    m->len = n - (size_t)(m->body - m->file);
+    m->len = file.len - (size_t)(m->body - file.data);
 }
 
-static void step(struct batch_core *core, struct batch_event *e, int64_t mono)
+static struct fixture started(void)
 {
-    e->mono_ms = mono;
-    e->wall_ms = NOON + mono;
-    batch_core_step(core, e);
-}
-
-static bool take(struct batch_core *core, enum batch_effect_kind kind, struct batch_effect *e)
-{
-    while (batch_core_effect(core, e))
-        if (e->kind == kind)
-            return true;
-    return false;
-}
-
-static struct batch_core *new_core(void)
-{
-    const struct batch_options o = {.tenant = "acme", .generation = 2, .prefetch = 100};
-    struct batch_event begin = {.kind = BATCH_START}, loaded = {.kind = BATCH_LOADED},
-                       connected = {.kind = BATCH_CONNECTED};
-    struct app_diags diags;
-    struct batch_effect e;
-    struct batch_core *core = batch_core_new(&o);
-    step(core, &begin, 0);
-    assert_true(take(core, BATCH_LOAD, &e));
-    loaded.op = e.op;
-    loaded.loaded.source = (struct source){.epoch = 3, .generation = 2, .offset = -1};
-    loaded.loaded.app = app_load(app_text, sizeof app_text - 1, "acme", &diags);
-    loaded.loaded.version = 1;
-    assert_non_null(loaded.loaded.app);
-    app_diags_free(&diags);
-    step(core, &loaded, 0);
-    assert_true(take(core, BATCH_CONNECT, &e));
-    connected.op = e.op;
-    step(core, &connected, 0);
-    return core;
+    struct fixture f = {.mono = 1000, .wall = NOON};
+    start(&f, NOON - 12 * HOUR, NULL, 0);
+    return f;
 }
 
 static char *exact(const char *p, size_t len) /* the sanitizer sees a read behind its end */
@@ -94,7 +47,7 @@ static char *exact(const char *p, size_t len) /* the sanitizer sees a read behin
     return copy;
 }
 
-static void deliver(struct batch_core *core, const struct message *m, int64_t offset)
+static void deliver(struct fixture *f, const struct message *m, int64_t offset)
 {
     struct batch_event e = {.kind = BATCH_DELIVERY};
     char *key = exact(m->key, m->key_len), *body = exact(m->body, m->len);
@@ -110,40 +63,39 @@ static void deliver(struct batch_core *core, const struct message *m, int64_t of
                                          .has_sum = !m->no_sum,
                                          .key = {m->rewound ? NULL : key, m->key_len},
                                          .body = {body, m->len}};
-    step(core, &e, 10);
+    step(f, &e);
     free(key);
     free(body);
-    step(core, &(struct batch_event){.kind = BATCH_TIMER}, 10000);
+    advance(f, 10000);
 }
 
 static void expect_stored(const struct message *m)
 {
-    struct batch_effect e;
-    struct batch_core *core = new_core();
-    deliver(core, m, 0);
-    assert_true(take(core, BATCH_STORE, &e));
-    assert_int_equal(e.source.number, 1);
-    assert_int_equal(e.withdraw, m->rewound);
-    assert_int_equal(e.row_count, !m->rewound);
+    struct fixture f = started();
+    deliver(&f, m, 0);
+    assert_true(take(&f, BATCH_STORE));
+    assert_int_equal(f.e.source.number, 1);
+    assert_int_equal(f.e.withdraw, m->rewound);
+    assert_int_equal(f.e.row_count, !m->rewound);
     if (m->rewound)
-        assert_int_equal(e.withdraw_from, INT64_C(1767261600000));
+        assert_int_equal(f.e.withdraw_from, INT64_C(1767261600000));
     else {
-        assert_string_equal(e.rows[0].key, "[1161114001,\"näyt\"]");
-        assert_int_equal(e.rows[0].window_start, NOON - 7200000);
-        assert_int_equal(e.rows[0].revision, 2);
-        assert_int_equal(e.rows[0].last_offset, 40017);
-        assert_int_equal(e.rows[0].body_len, m->len);
-        assert_memory_equal(e.rows[0].body, m->body, m->len);
+        assert_string_equal(f.e.rows[0].key, "[1161114001,\"näyt\"]");
+        assert_int_equal(f.e.rows[0].window_start, NOON - 7200000);
+        assert_int_equal(f.e.rows[0].revision, 2);
+        assert_int_equal(f.e.rows[0].last_offset, 40017);
+        assert_int_equal(f.e.rows[0].body_len, m->len);
+        assert_memory_equal(f.e.rows[0].body, m->body, m->len);
     }
-    batch_core_free(&core);
+    batch_core_free(&f.core);
 }
 
 /* With nothing of it stored; true: it says so. */
-static bool has_stopped(struct batch_core *core, const char *words, const char *what, size_t where)
+static bool has_stopped(struct fixture *f, const char *words, const char *what, size_t where)
 {
     struct batch_effect e;
     bool stopped = false;
-    while (batch_core_effect(core, &e)) {
+    while (batch_core_effect(f->core, &e)) {
         if (e.kind == BATCH_STORE && (e.row_count || e.withdraw || e.source.number))
             fail_msg("%s %zu: is stored", what, where);
         if (e.kind != BATCH_EXIT)
@@ -158,20 +110,20 @@ static bool has_stopped(struct batch_core *core, const char *words, const char *
 /* One that has become another generation's is passed over, and missing before the next of its own. */
 static void expect_stopped(const struct message *m, const char *what, size_t where)
 {
-    struct batch_core *core = new_core();
-    deliver(core, m, 0);
-    bool stopped = has_stopped(core, "the message at offset 0 of the result queue is damaged", what, where);
+    struct fixture f = started();
+    deliver(&f, m, 0);
+    bool stopped = has_stopped(&f, "the message at offset 0 of the result queue is damaged", what, where);
     if (!stopped && m->numbers[GENERATION] != 2) {
         struct message next = *m;
         next.numbers[GENERATION] = 2;
         next.numbers[NUMBER] = 2;
         next.no_sum = true;
-        deliver(core, &next, 1);
-        stopped = has_stopped(core, "numbers 1 to 1 are missing", what, where);
+        deliver(&f, &next, 1);
+        stopped = has_stopped(&f, "numbers 1 to 1 are missing", what, where);
     }
     if (!stopped)
         fail_msg("%s %zu: does not stop the worker", what, where);
-    batch_core_free(&core);
+    batch_core_free(&f.core);
 }
 
 static const char *const names[] = {"result-1", "rewound-1"};

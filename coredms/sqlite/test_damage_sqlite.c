@@ -3,6 +3,7 @@
  * crash left may also lack its last transactions, whole: what it holds of them cannot be told from what was not written
  * to its end.
  *   test_damage_sqlite registry|stream|batch|log */
+#include "base/files_fixture.h"
 #include "coredms/sqlite/files_fixture.h"
 #include "coredms/sqlite/fixtures/describe.h"
 
@@ -21,15 +22,8 @@ struct damaged {
 static void read_kept(const char *suffix, struct buf *out)
 {
     char path[128];
-    size_t n;
     snprintf(path, sizeof path, "coredms/sqlite/fixtures/%s_3%s", file_name, suffix);
-    FILE *in = fopen(path, "rb");
-    if (!in)
-        fail_msg("%s: run this test in the source's directory", path);
-    while ((n = fread(buf_reserve(out, 4096), 1, 4096, in)) > 0)
-        out->len += n;
-    fclose(in);
-    buf_cstr(out);
+    read_whole(path, out);
 }
 
 static void put_file(const char *path, const struct buf *bytes, size_t len)

@@ -1,6 +1,7 @@
 /* Control messages of version 1, kept as files (tests/data/engine/control-1-*: type, user_id and message_id a line
  * each, the body behind): read whole, each property and the body cut short at every byte and with every bit flipped. A
  * message so changed is a dead letter and does nothing else, or does just what the whole one does. */
+#include "base/files_fixture.h"
 #include "stream/engine/fixture.h"
 
 #define EVENTS "tenant: acme\nevents:\n  time: { field: t, format: unix_ms, out_of_orderness: 2s }\n"
@@ -36,15 +37,9 @@ struct message {
 static void read_kept(const char *name, struct message *m)
 {
     char path[128];
-    size_t n;
     *m = (struct message){0};
     snprintf(path, sizeof path, "tests/data/engine/control-1-%s", name);
-    FILE *in = fopen(path, "rb");
-    if (!in)
-        fail_msg("%s: run this test in the source's directory", path);
-    while ((n = fread(buf_reserve(&m->file, 4096), 1, 4096, in)) > 0)
-        m->file.len += n;
-    fclose(in);
+    read_whole(path, &m->file);
     char *at = m->file.data, *end = at + m->file.len;
     for (int i = 0; i < BODY; i++) {
         char *line = memchr(at, '\n', (size_t)(end - at));

@@ -1,4 +1,5 @@
 /* The engine as bytes and back: nothing is lost, nothing damaged is taken. */
+#include "base/files_fixture.h"
 #include "base/hash.h"
 #include "base/wire/cursor.h"
 #include "stream/engine/fixture.h"
@@ -129,14 +130,8 @@ static void keeps_panes_of_times_that_were_set_back_twice(void **state)
 static void read_kept(const char *name, struct buf *out)
 {
     char path[128];
-    size_t n;
     snprintf(path, sizeof path, "tests/data/engine/%s", name);
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        fail_msg("cannot read %s", path);
-    while ((n = fread(buf_reserve(out, 4096), 1, 4096, file)) > 0)
-        out->len += n;
-    fclose(file);
+    read_whole(path, out);
 }
 
 /* again: how the present version writes it. */

@@ -6,7 +6,7 @@
 static struct app *load_example(const char *path)
 {
     struct buf text = {0};
-    read_file(path, &text);
+    read_whole(path, &text);
     struct app *app = load_good(text.data);
     buf_free(&text);
     return app;
@@ -430,7 +430,7 @@ static void the_reference_page_is_fresh(void **state)
     (void)state;
     struct buf made = {0}, kept = {0};
     schema_doc(&made);
-    read_file("docs/app-file.md", &kept);
+    read_whole("docs/app-file.md", &kept);
     if (kept.len != made.len || memcmp(kept.data, made.data, made.len) != 0)
         fail_msg("docs/app-file.md is not what the schema says; run build/bin/app-doc > docs/app-file.md");
     buf_free(&made);

@@ -2,31 +2,14 @@
 #ifndef BELLTOWER_TENANTS_APP_TEST_APP_H
 #define BELLTOWER_TENANTS_APP_TEST_APP_H
 
+#include "base/files_fixture.h"
 #include "tenants/app/app.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
-
-/* The tests run in the source directory. */
-static inline void read_file(const char *path, struct buf *out)
-{
-    FILE *f = fopen(path, "rb");
-    if (!f)
-        fail_msg("cannot read %s", path);
-    size_t n;
-    do {
-        n = fread(buf_reserve(out, 4096), 1, 4096, f);
-        out->len += n;
-    } while (n);
-    fclose(f);
-    buf_cstr(out);
-}
 
 static inline struct app *load(const char *text, struct app_diags *diags)
 {

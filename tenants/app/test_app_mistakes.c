@@ -191,7 +191,7 @@ static void ten_mistakes_at_once(void **state)
                     {24, "jobs[0].schedule"}};
     struct buf text = {0};
     struct app_diags diags;
-    read_file("tests/data/ten-mistakes.yaml", &text);
+    read_whole("tests/data/ten-mistakes.yaml", &text);
     assert_null(app_load(text.data, text.len, NULL, &diags));
     assert_int_equal(diags.count, 10);
     assert_int_equal(diags.errors, 10);

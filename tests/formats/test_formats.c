@@ -3,6 +3,7 @@
  * must be read as just the bytes that came, and within its bounds. */
 #include "tests/formats/formats.h"
 
+#include "base/files_fixture.h"
 #include "base/json.h"
 
 #include <setjmp.h>
@@ -24,15 +25,8 @@ static const int kinds[] = {CTL_RELOAD,  CTL_WANT,        CTL_WANT_END, CTL_PROV
 static void read_kept(const char *name, const char *suffix, struct buf *out)
 {
     char path[128];
-    size_t n;
     snprintf(path, sizeof path, "tests/formats/%s%s", name, suffix);
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        fail_msg("%s: run this test in the source's directory", path);
-    while ((n = fread(buf_reserve(out, 4096), 1, 4096, file)) > 0)
-        out->len += n;
-    fclose(file);
-    buf_cstr(out);
+    read_whole(path, out);
 }
 
 static void expect_text(const char *name, struct buf *text)
