@@ -139,6 +139,13 @@ def leave(number, frame):
     raise SystemExit(128 + number)
 
 
+def tell(recoveries, differences, seed):
+    say('%s', '\n'.join(recoveries.table()))
+    for difference in differences[:40]:
+        say('DIFFERENCE %s', difference[:6000])
+    say('%d faults survived, %d differences, seed %d', recoveries.faults(), len(differences), seed)
+
+
 def main():
     args = parse()
     signal.signal(signal.SIGTERM, leave)
@@ -152,11 +159,8 @@ def main():
     except AssertionError as e:
         differences.append(str(e))
     finally:
+        tell(recoveries, differences, args.seed)    # first: what comes next may fail for the same reason
         scene.close()
-    say('%s', '\n'.join(recoveries.table()))
-    for difference in differences[:40]:
-        say('DIFFERENCE %s', difference[:6000])
-    say('%d faults survived, %d differences, seed %d', recoveries.faults(), len(differences), args.seed)
     return 1 if differences else 0
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 import urllib.parse
 
-from harness import BIN, Platform, free_port, management, read, small_disk, wait_for
+from harness import BIN, Platform, management, rabbitmq_port, read, small_disk, wait_for
 from faults import Script
 from judge import Judge
 import load
@@ -92,8 +92,7 @@ class Scene:
         self.begin_worker(self.caller)
 
     def server(self, script):
-        port = next(p for p in iter(free_port, None) if p < 45000)      # scripts/rabbitmq adds 10000 and 20000 to it
-        server = Script(script, '%s/%s' % (self.dir, script), port)
+        server = Script(script, '%s/%s' % (self.dir, script), rabbitmq_port())
         self.ended.callback(server.stop)
         return server
 

@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -47,10 +48,41 @@ def alive(pid):
         return False
 
 
-def free_port():
+RESERVED = []                                   # abstract sockets: a port's name, held as long as this process lives
+
+
+def is_free(port):
     with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):
+            s.bind(('127.0.0.1', port))
+            return True
+    return False
+
+
+def reserved(port):
+    """No other test process is given that port, nor may a server of ours lose it while it is down: none of these ports is one that
+    the system gives to outgoing connections (from 32768 on; a client that calls a server that is down could be given its very port)."""
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        name.bind('\0belltower-test-port-%d' % port)
+    except OSError:
+        name.close()
+        return False
+    RESERVED.append(name)
+    return True
+
+
+def free_port(*offsets):
+    """A port that is free and stays ours, and so are those the offsets behind it."""
+    for port in random.sample(range(6000, 10000), 4000):
+        if all(is_free(port + o) for o in (0, *offsets)) and reserved(port):
+            return port
+    raise AssertionError('no free port')
+
+
+def rabbitmq_port():
+    return free_port(10000, 20000)              # scripts/rabbitmq adds these
 
 
 def rabbitmq():

@@ -249,9 +249,8 @@ class Poison(GuaranteesTest):
         self.expect('poisoned', {(0, 1): (3, 33)}, 90)
         dead = wait_for(lambda: self.platform.get('/v1/tenants/poisoned/dead-letters')['dead_letters'], 'the dead letter')
         self.assertEqual([(d['reason'], d['offset']) for d in dead], [('poison', 1)])
-        status = self.platform.status('poisoned')
-        self.assertEqual(status['log']['left_out'], 1)
-        self.assertEqual(status['state'], 'running')
+        self.assertEqual(self.platform.status('poisoned')['log']['left_out'], 1)
+        wait_for(lambda: self.platform.status('poisoned')['state'] == 'running', 'the supervisor to see that its workers are up')
         for _ in range(2):  # and stays aside in every later life
             pid = self.worker('poisoned')['pid']
             os.kill(pid, signal.SIGKILL)

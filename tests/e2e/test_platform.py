@@ -13,7 +13,7 @@ import urllib.parse
 
 import pika
 
-from harness import (BIN, ROOT, Platform, PlatformTest, alive, free_port, management, published, rabbitmq, read,
+from harness import (BIN, ROOT, Platform, PlatformTest, alive, free_port, management, published, rabbitmq, rabbitmq_port, read,
                      send_in_background, small_disk, tenant_app, wait_for)
 
 APP = '''tenant: acme
@@ -229,7 +229,7 @@ class Broker(unittest.TestCase):
 
     def own_broker(self):
         """A platform for a broker of its own, which is not started yet."""
-        port = next(p for p in iter(free_port, None) if p < 45000)      # the script adds 10000 and 20000 to it
+        port = rabbitmq_port()
         platform = Platform('broker', broker='amqp://127.0.0.1:%d/belltower' % port,
                             settings={'BELLTOWER_MANAGEMENT': 'http://guest:guest@127.0.0.1:%d' % (port + 10000)})
         self.dir = platform.dir + '/rabbitmq'
