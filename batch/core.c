@@ -126,7 +126,6 @@ static void load_failed(struct batch_core *c, const struct err *err)
         batch_exit(c, EXIT_SUPERSEDED, err->text);
         return;
     case ERR_INVALID:
-    case ERR_DAMAGED:
         batch_exit(c, EXIT_CONFIG, err->text);
         return;
     default:
@@ -383,6 +382,10 @@ void batch_core_step(struct batch_core *c, const struct batch_event *e)
     c->wall_ms = e->wall_ms;
     if (c->state == CORE_EXITED || stale_answer(c, e)) {
         ignore(e);
+        return;
+    }
+    if (e->err && e->err->code == ERR_DAMAGED) { /* whatever met it: trying again does not mend it */
+        batch_exit(c, EXIT_STOPPED, e->err->text);
         return;
     }
     handle(c, e);

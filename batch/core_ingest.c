@@ -282,7 +282,7 @@ void ingest_stored(struct batch_core *c, const struct batch_event *e)
             batch_exit(c, EXIT_SUPERSEDED, e->err->text);
             return;
         }
-        if (e->err->code == ERR_DAMAGED || e->err->code == ERR_INVALID) { /* trying again does not mend it */
+        if (e->err->code == ERR_INVALID) { /* trying again does not mend it */
             batch_exit(c, EXIT_STOPPED, e->err->text);
             return;
         }

@@ -257,6 +257,41 @@ static void periods_are_inserted_in_their_order(void **state)
     assert_string_equal(f->e.run->id, "daily:2025-12-31");
 }
 
+/* Whatever call met it; a run in the middle of it is not ended badly: it is taken again when the store is mended. */
+static void a_damaged_store_stops_the_worker(void **state)
+{
+    static const enum batch_event_kind kinds[] = {BATCH_INSERTED, BATCH_PREPARED, BATCH_UPDATED, BATCH_QUERIED,
+                                                  BATCH_LISTED,   BATCH_EXPIRED,  BATCH_APP};
+    struct fixture *f = *state;
+    struct err err;
+    err_set(&err, ERR_DAMAGED, "batch.db: is damaged");
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        start(f, NOON, NULL, 0);
+        deliver_trigger(f, true, 0);
+        assert_true(take(f, BATCH_INSERT));
+        answer(f, kinds[i], &err);
+        assert_true(take(f, BATCH_EXIT));
+        assert_int_equal(f->e.code, EXIT_STOPPED);
+        assert_string_equal(f->e.words, "batch.db: is damaged");
+        batch_core_free(&f->core);
+    }
+}
+
+static void a_store_that_is_damaged_or_gone_is_no_mistake_of_the_app(void **state)
+{
+    struct fixture *f = *state;
+    const struct batch_options o = {.tenant = "acme", .generation = 2, .prefetch = 100};
+    struct batch_event begin = {.kind = BATCH_START};
+    struct err err;
+    err_set(&err, ERR_DAMAGED, "batch.db: is gone or empty");
+    f->core = batch_core_new(&o);
+    step(f, &begin);
+    assert_true(take(f, BATCH_LOAD));
+    answer(f, BATCH_LOADED, &err);
+    assert_true(take(f, BATCH_EXIT));
+    assert_int_equal(f->e.code, EXIT_STOPPED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +301,8 @@ int main(void)
         CASE(a_stored_report_is_published_after_a_restart_not_computed_again),
         CASE(a_scheduled_run_waits_for_completeness_but_not_for_ever),
         CASE(a_store_that_is_away_does_not_end_a_run),
+        CASE(a_damaged_store_stops_the_worker),
+        CASE(a_store_that_is_damaged_or_gone_is_no_mistake_of_the_app),
         CASE(a_failed_query_ends_the_run_and_the_next_goes_on),
         CASE(an_insertion_that_happened_unseen_is_gone_on_with),
         CASE(a_finished_run_is_not_run_again),

@@ -83,6 +83,8 @@ static int exit_code_of(const struct err *err)
         return EXIT_UNAVAILABLE;
     case ERR_DENIED:
         return EXIT_DENIED;
+    case ERR_DAMAGED:
+        return EXIT_STOPPED;
     default:
         return EXIT_CONFIG;
     }
