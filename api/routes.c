@@ -80,7 +80,10 @@ const struct route routes[] = {
         .summary = "Start its workers again, parked ones too",
         .parameters = PARAMETERS({"skip", "query", "boolean",
                                   "pass over what is lost of the log (overtaken by retention, a gap, a log made anew): "
-                                  "written down, and left out from then on"}),
+                                  "written down, and left out from then on"},
+                                 {"anew", "query", "boolean",
+                                  "begin anew what is missing of its checkpoint and its history in the store; it must "
+                                  "be paused. `begun` in the answer says which"}),
         .answers = ANSWERS({200, JSON, "its state"})),
     ROW(tenant_rewind, "POST", "/v1/tenants/{tenant}/rewind", WHO_TENANT,
         .summary = "Read the retained log again under the present app: {\"to\": TIME or OFFSET}. Results of windows "

@@ -96,7 +96,7 @@ static int open_new(struct stores *s, const char *tenant, struct coredms **db, s
     s->handles[s->count++] = (struct handle){.tenant = name, .busy = true};
     pthread_mutex_unlock(&s->lock);
     struct coredms *fresh = NULL;
-    int status = coredms_open(s->uri, *tenant ? tenant : NULL, COREDMS_WRITES_REGISTRY, &fresh, err);
+    int status = coredms_open(s->uri, *tenant ? tenant : NULL, COREDMS_WRITES_REGISTRY | COREDMS_BEGUN, &fresh, err);
     pthread_mutex_lock(&s->lock);
     size_t i = 0;
     while (s->handles[i].tenant != name)

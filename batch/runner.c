@@ -68,7 +68,7 @@ static void let_go(struct runner *r)
 static void answer(struct runner *r)
 {
     uint64_t one = 1;
-    r->failed = (!r->store && coredms_open(r->settings->coredms, r->tenant, COREDMS_READS, &r->store, &r->err) < 0) ||
+    r->failed = (!r->store && coredms_open(r->settings->coredms, r->tenant, COREDMS_BEGUN, &r->store, &r->err) < 0) ||
                 compute(r, &r->err) < 0;
     if (r->failed) /* whatever it was, the next query begins anew */
         let_go(r);

@@ -16,7 +16,8 @@ static int open_store(struct worker *w, struct err *err)
 {
     if (w->store)
         return 0;
-    return coredms_open(w->start.settings.coredms, w->start.tenant, COREDMS_WRITES_BATCH, &w->store, err);
+    return coredms_open(w->start.settings.coredms, w->start.tenant, COREDMS_WRITES_BATCH | COREDMS_BEGUN, &w->store,
+                        err);
 }
 
 static void blocking(struct worker *w, const char *what)

@@ -85,7 +85,7 @@ int against_run(const struct settings *s, const struct app *app, const struct ag
     struct trial t = {.o = o};
     if (strcmp(app->tenant, o->tenant) != 0)
         return err_set(err, ERR_INVALID, "the app is of tenant %s, not of %s", app->tenant, o->tenant);
-    if (replay_open(&t.replay, s, o->tenant, COREDMS_READS, err) < 0)
+    if (replay_open(&t.replay, s, o->tenant, COREDMS_BEGUN, err) < 0)
         return -1;
     differences_begin(&t.differences, o->limit, "stored", "changed");
     int status = try_log(&t, app, err);

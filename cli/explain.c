@@ -198,7 +198,7 @@ static int run(struct client *c, void *wanted, int argc, char **argv, struct err
 {
     struct explaining x = {.w = wanted};
     (void)argc;
-    if (replay_open(&x.replay, &c->settings, argv[1], COREDMS_READS, err) < 0)
+    if (replay_open(&x.replay, &c->settings, argv[1], COREDMS_BEGUN, err) < 0)
         return -1;
     int status = explain(&x, argv[2], err);
     free((char *)(uintptr_t)x.row.key);

@@ -26,12 +26,16 @@ static bool take_tenant(const struct client *c, const char *row, size_t len)
 {
     struct buf tenant = {0}, detail = {0};
     struct err err;
-    bool restored = false;
+    bool restored = false, only_data = false;
     json_get_string(row, len, "tenant", &tenant);
     json_get_bool(row, len, "restored", &restored);
+    json_get_bool(row, len, "only_data", &only_data);
     json_get_string(row, len, "detail", &detail);
     if (!restored)
         fprintf(stderr, "%s is not restored: %s\n", buf_cstr(&tenant), buf_cstr(&detail));
+    else if (only_data)
+        fprintf(stderr, "the data of %s is restored; it stays paused: belltower tenant resume %s\n", buf_cstr(&tenant),
+                buf_cstr(&tenant));
     else if (kept_renew(c, buf_cstr(&tenant), "broker", row, len, &err) < 0)
         fprintf(stderr, "%s is restored; its credentials above could not be kept: %s\n", buf_cstr(&tenant), err.text);
     else

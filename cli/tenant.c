@@ -16,7 +16,7 @@
 
 struct wanted {
     const char *format, *save;
-    bool dry_run, keep_data, yes, skip, plan;
+    bool dry_run, keep_data, yes, skip, anew, plan;
     enum table_format table;
     const struct verb_sub *sub;
 };
@@ -169,32 +169,54 @@ static int do_update(struct client *c, const void *wanted, char **argv, struct e
     return status;
 }
 
-static int post(struct client *c, const char *tenant, const char *rest, struct err *err)
+/* Prints the answer, too. */
+static int post(struct client *c, const char *tenant, const char *rest, struct buf *answer, struct err *err)
 {
-    struct buf answer = {0};
     char *path = tenant_path(tenant, rest);
     const struct client_request r = {.method = "POST", .path = path};
-    int status = client_call(c, &r, &answer, NULL, err);
-    if (status == 0 && answer.len)
-        printf("%s\n", buf_cstr(&answer));
+    int status = client_call(c, &r, answer, NULL, err);
+    if (status == 0 && answer->len)
+        printf("%s\n", buf_cstr(answer));
     free(path);
-    buf_free(&answer);
     return status;
 }
 
 static int do_pause(struct client *c, const void *wanted, char **argv, struct err *err)
 {
     (void)wanted;
-    int status = post(c, argv[0], "/pause", err);
+    struct buf answer = {0};
+    int status = post(c, argv[0], "/pause", &answer, err);
+    buf_free(&answer);
     if (status == 0)
         fprintf(stderr, "%s is paused: its workers end, events wait in its queue\n", argv[0]);
     return status;
 }
 
+static void say_begun(const struct buf *answer)
+{
+    const char *list, *from;
+    size_t len, count = 0;
+    bool first = true;
+    if (json_find(answer->data, answer->len, "begun", &list, &len) != JSON_ARRAY)
+        return;
+    struct json j = json_begin(list, len);
+    json_enter(&j, '[');
+    for (; json_next(&j, &first, NULL, NULL) && json_skip(&j, &from); count++)
+        fprintf(stderr, "begun anew: %.*s\n", (int)(j.at - from - 2), from + 1); /* without its quotes */
+    if (count == 0)
+        fprintf(stderr, "nothing of it was gone: nothing is begun anew\n");
+}
+
 static int do_resume(struct client *c, const void *wanted, char **argv, struct err *err)
 {
     const struct wanted *w = wanted;
-    int status = post(c, argv[0], w->skip ? "/resume?skip=true" : "/resume", err);
+    static const char *const paths[2][2] = {{"/resume", "/resume?anew=true"},
+                                            {"/resume?skip=true", "/resume?skip=true&anew=true"}};
+    struct buf answer = {0};
+    int status = post(c, argv[0], paths[w->skip][w->anew], &answer, err);
+    if (status == 0)
+        say_begun(&answer);
+    buf_free(&answer);
     if (status == 0)
         fprintf(stderr, "%s is resumed: its workers start\n", argv[0]);
     return status;
@@ -303,6 +325,7 @@ int cmd_tenant(int argc, char **argv)
         {"save", OPTION_TEXT, &w.save, "FILE", "add: keep token and credentials there"},
         {"keep-data", OPTION_FLAG, &w.keep_data, NULL, "remove: keep results, runs and reports"},
         {"skip", OPTION_FLAG, &w.skip, NULL, "resume: pass over what is lost of its log; it is written down"},
+        {"anew", OPTION_FLAG, &w.anew, NULL, "resume: begin its checkpoint or history anew where it is gone"},
         {"yes", OPTION_FLAG, &w.yes, NULL, "remove: do not ask (only a terminal is asked)"},
     };
     const struct client_verb v = {.name = "tenant",

@@ -137,11 +137,11 @@ static int attempt(struct client *c, const struct wanted *w, const char *tenant,
 static int run(struct client *c, void *wanted, int argc, char **argv, struct err *err)
 {
     (void)argc;
-    int status = attempt(c, wanted, argv[1], COREDMS_READS, err);
+    int status = attempt(c, wanted, argv[1], COREDMS_BEGUN, err);
     if (status == 0 || err->code != ERR_DAMAGED)
         return status;
     fprintf(stderr, "%s\ncompared nevertheless:\n", err->text);
-    status = attempt(c, wanted, argv[1], COREDMS_READS_DAMAGED, err);
+    status = attempt(c, wanted, argv[1], COREDMS_BEGUN | COREDMS_READS_DAMAGED, err);
     return status < 0 ? -1 : err_set(err, ERR_DAMAGED, "the store is damaged, but not in these results");
 }
 

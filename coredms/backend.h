@@ -14,6 +14,7 @@
     CALL(registry_add)                                                                                                 \
     CALL(registry_get)                                                                                                 \
     CALL(registry_list)                                                                                                \
+    CALL(registry_generation)                                                                                          \
     CALL(registry_set_state)                                                                                           \
     CALL(registry_set_token)                                                                                           \
     CALL(registry_add_app)                                                                                             \
@@ -54,7 +55,7 @@
     CALL(request_list)                                                                                                 \
     CALL(request_drop)
 
-#define COREDMS_BACKEND_VERSION 2 /* raised with every change of this struct or of a struct of coredms.h */
+#define COREDMS_BACKEND_VERSION 3 /* raised with every change of this struct or of a struct of coredms.h */
 
 struct coredms_backend {
     unsigned version; /* first, so that a module of another build is told apart before anything else is read */
@@ -64,6 +65,10 @@ struct coredms_backend {
     COREDMS_CALLS(COREDMS_MEMBER)
 #undef COREDMS_MEMBER
 };
+
+/* What an operator does about a tenant's data that is damaged or gone, once the tenant is paused; docs/operations.md
+ * tells it step by step. */
+#define COREDMS_MEND "put a good copy back, restore from a backup, or begin it anew; see docs/operations.md"
 
 /* Each backend's handle begins with this. */
 struct coredms {

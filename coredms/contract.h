@@ -64,6 +64,7 @@ int contract_rewind(const char *group);
 int contract_group(const char *group);
 int contract_runs(const char *group);
 int contract_crash(const char *group);
+int contract_begin(const char *group);
 
 /* A result whose body is the given JSON; revision and generation may be set afterwards. */
 struct result_row contract_result(const char *stream, const char *key, int64_t window_start, const char *body);

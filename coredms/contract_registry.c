@@ -145,12 +145,17 @@ static void test_generations_rise_over_removals(void **state)
     char *text;
     size_t len;
     uint32_t version;
+    uint64_t generation;
+    OK(registry_generation(t->db, "acme", &generation, &t->err));
+    assert_int_equal(generation, 0);
     assert_int_equal(add(t, "acme", "one"), 1);
     OK(registry_add_app(t->db, "acme", 1, NULL, "two", 3, &version, &t->err));
     remove_tenant(t, "acme");
     FAILS(ERR_NOT_FOUND, registry_get(t->db, "acme", &row, &t->err));
     FAILS(ERR_NOT_FOUND, registry_get_app(t->db, "acme", 1, &text, &len, &version, &t->err));
     OK(registry_drop(t->db, "acme", &t->err));
+    OK(registry_generation(t->db, "acme", &generation, &t->err));
+    assert_int_equal(generation, 1);
     assert_int_equal(add(t, "acme", "three"), 2);
     assert_int_equal(add(t, "beta", "x"), 1);
     OK(registry_get_app(t->db, "acme", 0, &text, &len, &version, &t->err));

@@ -67,6 +67,7 @@ int contract_tests_run(const struct store_under_test *store)
         const char *what;
     } parts[] = {
         {contract_registry, "registry"},
+        {contract_begin, "beginning"},
         {contract_checkpoints, "checkpoints"},
         {contract_history, "history"},
         {contract_group, "grouping"},

@@ -136,6 +136,11 @@ int registry_list(struct coredms *db, struct tenant_row **rows, size_t *count, s
     return db->backend->registry_list(db, rows, count, err);
 }
 
+int registry_generation(struct coredms *db, const char *tenant, uint64_t *generation, struct err *err)
+{
+    return check_tenant(tenant, err) < 0 ? -1 : db->backend->registry_generation(db, tenant, generation, err);
+}
+
 int registry_set_state(struct coredms *db, const char *tenant, enum tenant_state state, bool keep_data, struct err *err)
 {
     if (check_writes_tenant(db, tenant, err) < 0)
@@ -212,12 +217,70 @@ int coredms_purge(struct coredms *db, const char *tenant, struct err *err)
     return check_writes_tenant(db, tenant, err) < 0 ? -1 : db->backend->coredms_purge(db, tenant, err);
 }
 
+/* ---- beginning ---- */
+
+static int gone(const struct coredms *db, const char *what, struct err *err)
+{
+    return err_set(err, ERR_DAMAGED, "tenant %s: its %s is gone from the store: pause it, and " COREDMS_MEND,
+                   db->tenant, what);
+}
+
+static int has_head(struct coredms *db, bool *there, struct err *err)
+{
+    struct checkpoint_head head;
+    *there = db->backend->checkpoint_head(db, &head, err) == 0;
+    if (!*there)
+        return err->code == ERR_NOT_FOUND ? 0 : -1;
+    checkpoint_head_free(&head);
+    return 0;
+}
+
+static int has_source(struct coredms *db, bool *there, struct err *err)
+{
+    struct source source;
+    if (db->backend->history_source(db, &source, err) < 0)
+        return -1;
+    *there = source.epoch > 0;
+    return 0;
+}
+
+static int begin_missing(struct coredms *db, uint64_t generation, unsigned *begun, struct err *err)
+{
+    struct checkpoint_head head;
+    struct source source;
+    bool checkpoint, history;
+    if (has_head(db, &checkpoint, err) < 0 || has_source(db, &history, err) < 0)
+        return -1;
+    if (!history && history_raise(db, generation, &source, err) < 0)
+        return -1;
+    if (!checkpoint && checkpoint_raise(db, generation, &head, err) < 0)
+        return -1;
+    if (!checkpoint)
+        checkpoint_head_free(&head);
+    *begun = (checkpoint ? 0 : COREDMS_WRITES_STREAM) | (history ? 0 : COREDMS_WRITES_BATCH);
+    return 0;
+}
+
+int coredms_begin(const char *uri, const char *tenant, uint64_t generation, unsigned *begun, struct err *err)
+{
+    struct coredms *db;
+    if (coredms_open(uri, tenant, COREDMS_WRITES_STREAM | COREDMS_WRITES_BATCH, &db, err) < 0)
+        return -1;
+    int status = begin_missing(db, generation, begun, err);
+    coredms_close(&db);
+    return status;
+}
+
 /* ---- checkpoints ---- */
 
 int checkpoint_raise(struct coredms *db, uint64_t generation, struct checkpoint_head *head, struct err *err)
 {
-    if (check_writes_own(db, COREDMS_WRITES_STREAM, err) < 0)
+    bool there = true;
+    if (check_writes_own(db, COREDMS_WRITES_STREAM, err) < 0 ||
+        ((db->writes & COREDMS_BEGUN) && has_head(db, &there, err) < 0))
         return -1;
+    if (!there)
+        return gone(db, "checkpoint", err);
     return db->backend->checkpoint_raise(db, generation, head, err);
 }
 
@@ -281,8 +344,12 @@ int skip_list(struct coredms *db, struct skip_row **rows, size_t *count, struct 
 
 int history_raise(struct coredms *db, uint64_t generation, struct source *source, struct err *err)
 {
-    if (check_writes_own(db, COREDMS_WRITES_BATCH, err) < 0)
+    bool there = true;
+    if (check_writes_own(db, COREDMS_WRITES_BATCH, err) < 0 ||
+        ((db->writes & COREDMS_BEGUN) && has_source(db, &there, err) < 0))
         return -1;
+    if (!there)
+        return gone(db, "history", err);
     return db->backend->history_raise(db, generation, source, err);
 }
 

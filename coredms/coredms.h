@@ -32,7 +32,10 @@ enum coredms_writes {
     COREDMS_WRITES_REGISTRY = 1,
     COREDMS_WRITES_STREAM = 2,
     COREDMS_WRITES_BATCH = 4,
-    COREDMS_READS_DAMAGED = 8 /* reads what has lost its checksum as it is: to show what became of it, never to go on */
+    COREDMS_READS_DAMAGED =
+        8,             /* reads what has lost its checksum as it is: to show what became of it, never to go on */
+    COREDMS_BEGUN = 16 /* the tenant's own data was begun before, by coredms_begin: what of it is missing or empty is
+                          gone (ERR_DAMAGED), and is not begun anew */
 };
 
 /* uri: "sqlite:DIR", "mongodb://...", "mongodb+srv://...". tenant: NULL for the registry alone. Opening creates and
@@ -40,6 +43,12 @@ enum coredms_writes {
  * is asked for). A MongoDB server that is away does not fail the opening, but the calls. */
 int coredms_open(const char *uri, const char *tenant, unsigned writes, struct coredms **db, struct err *err) MUSTCHECK;
 void coredms_close(struct coredms **db);
+/* Begins what the tenant has in the store from its first day, where it is missing: an empty checkpoint and an empty
+ * history of this generation. *begun: which, as COREDMS_WRITES_STREAM and _BATCH; what is there stays as it is, and
+ * what is damaged is ERR_DAMAGED. None of its workers may run. After this whoever opens the tenant's data says
+ * COREDMS_BEGUN.
+ */
+int coredms_begin(const char *uri, const char *tenant, uint64_t generation, unsigned *begun, struct err *err) MUSTCHECK;
 /* Can the store be reached and, if it writes, written to now? */
 int coredms_ping(struct coredms *db, struct err *err) MUSTCHECK;
 /* Longest time that one call may block, in ms (for page_blocking). */
@@ -69,6 +78,8 @@ int registry_add(struct coredms *db, struct tenant_row *row, const char *app_tex
 int registry_get(struct coredms *db, const char *tenant, struct tenant_row *row, struct err *err) MUSTCHECK;
 /* All tenants by name; *rows is the caller's to free (each row and the array). */
 int registry_list(struct coredms *db, struct tenant_row **rows, size_t *count, struct err *err) MUSTCHECK;
+/* The highest generation that the name has had; 0: none. It outlives the tenant. */
+int registry_generation(struct coredms *db, const char *tenant, uint64_t *generation, struct err *err) MUSTCHECK;
 /* ERR_CONFLICT for another state once it is TENANT_REMOVING: there is no way back. */
 int registry_set_state(struct coredms *db, const char *tenant, enum tenant_state state, bool keep_data,
                        struct err *err) MUSTCHECK;

@@ -17,7 +17,8 @@ int worker_open_store(struct worker *w, struct err *err)
 {
     if (w->store)
         return 0;
-    return coredms_open(w->start.settings.coredms, w->start.tenant, COREDMS_WRITES_STREAM, &w->store, err);
+    return coredms_open(w->start.settings.coredms, w->start.tenant, COREDMS_WRITES_STREAM | COREDMS_BEGUN, &w->store,
+                        err);
 }
 
 void worker_store_blocking(struct worker *w, const char *what)

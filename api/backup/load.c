@@ -17,7 +17,8 @@ struct schedule {
 
 struct backup_load {
     struct coredms *db;
-    bool had_data; /* that a removal had kept */
+    bool had_data;  /* that a removal had kept */
+    bool only_data; /* what is put back: the tenant is there */
     struct tenant_row row;
     uint64_t published;
     struct buf *apps;
@@ -55,23 +56,65 @@ static int make_room(struct coredms *db, const char *tenant, struct err *err)
         return err->code == ERR_NOT_FOUND ? 0 : -1;
     bool half = row.state == TENANT_CREATING;
     tenant_row_free(&row);
-    if (!half)
-        return err_set(err, ERR_EXISTS, "tenant %s is there already: remove it first", tenant);
-    return registry_drop(db, tenant, err);
+    return half ? registry_drop(db, tenant, err) : err_set(err, ERR_EXISTS, "tenant %s is there already", tenant);
 }
 
-static int look_for_data(struct backup_load *l, struct err *err)
+static int look_for_data(struct backup_load *l, struct coredms *db, struct err *err)
 {
     struct checkpoint_head head;
     struct source source;
-    if (history_source(l->db, &source, err) < 0)
+    if (history_source(db, &source, err) < 0)
         return -1;
     l->had_data = source.epoch > 0;
-    if (checkpoint_head(l->db, &head, err) < 0)
+    if (checkpoint_head(db, &head, err) < 0)
         return err->code == ERR_NOT_FOUND ? 0 : -1;
     checkpoint_head_free(&head);
     l->had_data = true;
     return 0;
+}
+
+/* Takes the present row over. */
+static int put_only_data(struct backup_load *l, struct tenant_row *row, struct err *err)
+{
+    int status = 0;
+    if (row->state != TENANT_PAUSED || l->had_data)
+        status = err_set(err, ERR_EXISTS,
+                         "tenant %s is there already: remove it first, or pause it and set its data aside, to put only "
+                         "that back; see docs/operations.md",
+                         row->tenant);
+    else if (row->generation != l->row.generation)
+        status = err_set(err, ERR_CONFLICT, "tenant %s has generation %llu now (it was rewound), the backup's is %llu",
+                         row->tenant, (unsigned long long)row->generation, (unsigned long long)l->row.generation);
+    if (status < 0) {
+        tenant_row_free(row);
+        return -1;
+    }
+    tenant_row_free(&l->row);
+    l->row = *row;
+    l->only_data = true;
+    return 0;
+}
+
+/* Opened for reading, so that nothing is begun where nothing is put back. */
+static int look(struct backup_load *l, const char *uri, struct err *err)
+{
+    struct coredms *db;
+    struct tenant_row row;
+    const char *tenant = l->row.tenant;
+    if (coredms_open(uri, tenant, COREDMS_READS, &db, err) < 0)
+        return -1;
+    int status = registry_get(db, tenant, &row, err);
+    bool there = status == 0 && row.state != TENANT_CREATING;
+    if (status == 0 && !there)
+        tenant_row_free(&row);
+    if (status == 0 || err->code == ERR_NOT_FOUND)
+        status = look_for_data(l, db, err);
+    if (there && status < 0)
+        tenant_row_free(&row);
+    else if (there)
+        status = put_only_data(l, &row, err);
+    coredms_close(&db);
+    return status;
 }
 
 static void copy_row(struct tenant_row *to, const struct tenant_row *from)
@@ -85,12 +128,11 @@ static void copy_row(struct tenant_row *to, const struct tenant_row *from)
 int backup_load_begin(const char *uri, const struct record *first, struct backup_load **load, struct err *err)
 {
     struct backup_load *l = mem_zero(1, sizeof *l);
-    const char *tenant = first->tenant.tenant;
+    const unsigned writes = COREDMS_WRITES_REGISTRY | COREDMS_WRITES_STREAM | COREDMS_WRITES_BATCH;
     copy_row(&l->row, &first->tenant);
     l->published = first->published;
-    if (coredms_open(uri, tenant, COREDMS_WRITES_REGISTRY | COREDMS_WRITES_STREAM | COREDMS_WRITES_BATCH, &l->db,
-                     err) == 0 &&
-        make_room(l->db, tenant, err) == 0 && look_for_data(l, err) == 0) {
+    if (look(l, uri, err) == 0 && coredms_open(uri, first->tenant.tenant, writes, &l->db, err) == 0 &&
+        (l->only_data || make_room(l->db, l->row.tenant, err) == 0)) {
         *load = l;
         return 0;
     }
@@ -397,8 +439,10 @@ int backup_load_commit(struct backup_load *l, struct backup_loaded *loaded, stru
     for (size_t i = 0; i < l->schedule_count; i++)
         if (keep_schedule(l, &l->schedules[i], err) < 0)
             return -1;
-    if (begin_without_head(l, err) < 0 || store_source(l, err) < 0 || register_tenant(l, err) < 0)
+    if (begin_without_head(l, err) < 0 || store_source(l, err) < 0 || (!l->only_data && register_tenant(l, err) < 0))
         return -1;
+    l->loaded.only_data = l->only_data;
+    l->loaded.version = l->row.version;
     l->loaded.apps = l->app_count;
     l->loaded.requests = l->request_count;
     *loaded = l->loaded;
@@ -408,7 +452,7 @@ int backup_load_commit(struct backup_load *l, struct backup_loaded *loaded, stru
 void backup_load_undo(struct backup_load *l)
 {
     struct err err = {0};
-    int status = make_room(l->db, l->row.tenant, &err);
+    int status = l->only_data ? 0 : make_room(l->db, l->row.tenant, &err);
     if (status == 0 && !l->had_data)
         status = coredms_purge(l->db, l->row.tenant, &err);
     if (status < 0)

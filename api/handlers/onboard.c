@@ -46,9 +46,37 @@ static int clear_half(struct coredms *db, const char *tenant, struct err *err)
     return registry_drop(db, tenant, err);
 }
 
-static int add_row(struct coredms *db, const struct app *app, const char *hash, struct tenant_row *row, struct err *err)
+/* Data of the name that a removal has kept is of generations that the registry knows. Else it is not the registry that
+ * the data belongs to: it would be taken for the new tenant's, and what it says of the log with it. */
+static int check_foreign(const struct request *r, struct coredms *registry, const char *tenant, struct err *err)
 {
-    if (clear_half(db, app->tenant, err) < 0)
+    struct coredms *db;
+    struct checkpoint_head head = {0};
+    struct source source = {0};
+    uint64_t known;
+    if (registry_generation(registry, tenant, &known, err) < 0 ||
+        coredms_open(r->api->settings.coredms, tenant, COREDMS_READS, &db, err) < 0)
+        return -1;
+    int status = checkpoint_head(db, &head, err);
+    if (status == 0 || err->code == ERR_NOT_FOUND)
+        status = history_source(db, &source, err);
+    coredms_close(&db);
+    uint64_t found = head.generation > source.generation ? head.generation : source.generation;
+    checkpoint_head_free(&head);
+    if (status < 0 || found <= known)
+        return status;
+    return err_set(
+        err, ERR_EXISTS,
+        "there is data of a tenant %s already, of generation %llu, which this registry does not know (it was "
+        "lost, or is an older one): put the right registry back, restore from a backup, or move the data "
+        "(SQLite: the directory tenants/%s) away; see docs/operations.md",
+        tenant, (unsigned long long)found, tenant);
+}
+
+static int add_row(const struct request *r, struct coredms *db, const struct app *app, const char *hash,
+                   struct tenant_row *row, struct err *err)
+{
+    if (clear_half(db, app->tenant, err) < 0 || check_foreign(r, db, app->tenant, err) < 0)
         return -1;
     int64_t now = clock_wall_ms();
     *row = (struct tenant_row){.tenant = mem_strdup(app->tenant),
@@ -60,11 +88,37 @@ static int add_row(struct coredms *db, const struct app *app, const char *hash, 
     return registry_add(db, row, app->text, app->text_len, err);
 }
 
+/* ---- its data ---- */
+
+/* Before it is TENANT_RUNNING, so that its workers know that what is missing then was lost. *fresh: it had no data. */
+static int begin_data(struct request *r, const struct tenant_row *row, bool *fresh, struct err *err)
+{
+    unsigned begun;
+    if (coredms_begin(r->api->settings.coredms, row->tenant, row->generation, &begun, err) < 0)
+        return -1;
+    *fresh = begun == (COREDMS_WRITES_STREAM | COREDMS_WRITES_BATCH);
+    return 0;
+}
+
+static int add_tenant(struct request *r, const struct app *app, const char *hash, struct tenant_row *row, bool *fresh,
+                      struct err *err)
+{
+    struct err later;
+    struct coredms *db;
+    if (stores_take(r->api->stores, NULL, &db, err) < 0)
+        return -1;
+    int status = add_row(r, db, app, hash, row, err);
+    if (status == 0 && (status = begin_data(r, row, fresh, err)) < 0 && registry_drop(db, row->tenant, &later) < 0)
+        log_warn("%s", later.text);
+    stores_give(r->api->stores, db);
+    return status;
+}
+
 /* ---- the broker ---- */
 
 /* After a failure: if removing goes through, nothing is left at the broker, and the row goes too. Else it stays, and
  * the same call tries again. */
-static void undo(struct request *r, const struct tenant_row *row)
+static void undo(struct request *r, const struct tenant_row *row, bool fresh)
 {
     struct buf text = {0};
     struct err err;
@@ -73,7 +127,7 @@ static void undo(struct request *r, const struct tenant_row *row)
                               &text, &err) == 0 &&
         stores_take(r->api->stores, NULL, &db, &err) == 0) {
         if (registry_set_state(db, row->tenant, TENANT_REMOVING, true, &err) < 0 ||
-            registry_drop(db, row->tenant, &err) < 0)
+            (fresh && coredms_purge(db, row->tenant, &err) < 0) || registry_drop(db, row->tenant, &err) < 0)
             log_warn("%s", err.text);
         stores_give(r->api->stores, db);
     }
@@ -116,13 +170,10 @@ static void onboard(struct request *r, const struct app *app, const struct buf *
     struct tenant_row row = {0};
     struct buf credentials = {0};
     struct err err;
-    struct coredms *db = take_store(r, false);
-    if (!db)
-        return;
+    bool fresh = false;
     token_make(token);
     token_hash(token, strlen(token), hash);
-    int status = add_row(db, app, hash, &row, &err);
-    give_store(r, db);
+    int status = add_tenant(r, app, hash, &row, &fresh, &err);
     if (status < 0) {
         problem_err(r, &err);
         tenant_row_free(&row);
@@ -131,7 +182,7 @@ static void onboard(struct request *r, const struct app *app, const struct buf *
     status = supervision_provision(r->api->supervision, row.tenant, row.generation, PROVISION_CREATE,
                                    PROVISION_LIMIT_MS, &credentials, &err);
     if (status < 0 && err.code != ERR_TIMEOUT)
-        undo(r, &row);
+        undo(r, &row, fresh);
     if (status == 0)
         status = set_running(r, &row, &err);
     if (status == 0)

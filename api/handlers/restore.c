@@ -161,6 +161,8 @@ static int start_tenant(struct restoring *s, struct err *err)
     stores_forget(api->stores, row->tenant);
     apps_forget(api->apps, row->tenant);
     keeper_forget(api->keeper, row->tenant);
+    if (present(s)->loaded.only_data)
+        return 0; /* it stays paused */
     return set_state(api, row, err) < 0 ? -1 : want(s, row, err);
 }
 
@@ -170,12 +172,15 @@ static void end_tenant(struct restoring *s)
     struct err err;
     struct outcome *o = present(s);
     if (backup_load_commit(s->load, &o->loaded, &err) < 0 ||
-        supervision_provision(s->r->api->supervision, o->row.tenant, o->row.generation, PROVISION_CREATE,
-                              PROVISION_LIMIT_MS, &o->credentials, &err) < 0 ||
+        (!o->loaded.only_data &&
+         supervision_provision(s->r->api->supervision, o->row.tenant, o->row.generation, PROVISION_CREATE,
+                               PROVISION_LIMIT_MS, &o->credentials, &err) < 0) ||
         start_tenant(s, &err) < 0) {
         fail_tenant(s, &err);
         return;
     }
+    if (o->loaded.only_data)
+        o->row.state = TENANT_PAUSED;
     log_info("tenant %s is restored, generation %llu", o->row.tenant, (unsigned long long)o->row.generation);
     leave_tenant(s);
 }
@@ -210,13 +215,15 @@ static void write_outcome(struct request *r, const struct outcome *o)
     }
     put_text(b, "state", tenant_state_name(o->row.state));
     put_number(b, "generation", (int64_t)o->row.generation);
-    put_number(b, "version", o->row.version);
+    put_number(b, "version", o->loaded.version);
     put_number(b, "results", (int64_t)o->loaded.results);
     put_number(b, "runs", (int64_t)o->loaded.runs);
     put_number(b, "reports", (int64_t)o->loaded.reports);
     put_number(b, "requests", (int64_t)o->loaded.requests);
     put_number(b, "kept_checkpoints", (int64_t)o->loaded.kept);
-    put_broker(r, &o->credentials);
+    put_bool(b, "only_data", o->loaded.only_data);
+    if (!o->loaded.only_data)
+        put_broker(r, &o->credentials);
     json_w_close(b, '}');
 }
 

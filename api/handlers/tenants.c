@@ -5,6 +5,7 @@
 #include "api/keeper.h"
 #include "api/operations.h"
 #include "api/routes.h"
+#include "api/stores.h"
 #include "api/supervision.h"
 
 #include "base/json.h"
@@ -128,6 +129,36 @@ void handle_tenant_remove(struct request *r)
 
 /* ---- pause and resume ---- */
 
+/* What an operator says with a resume. */
+struct words {
+    bool skip; /* what is lost of the log is passed over */
+    bool anew; /* what is missing of its data is begun anew */
+};
+
+static bool has_ended(const struct request *r, enum role role)
+{
+    struct worker_view view;
+    supervision_view(r->api->supervision, r->tenant.tenant, role, &view, NULL);
+    return view.pid == 0;
+}
+
+/* *begun as of coredms_begin. */
+static int begin_anew(struct request *r, unsigned *begun, struct err *err)
+{
+    const struct tenant_row *t = &r->tenant;
+    if (t->state != TENANT_PAUSED || !has_ended(r, ROLE_STREAM) || !has_ended(r, ROLE_BATCH))
+        return err_set(err, ERR_CONFLICT, "tenant %s %s: pause it, and begin its data anew when its workers have ended",
+                       t->tenant, t->state == TENANT_PAUSED ? "is still at work" : "is not paused");
+    if (coredms_begin(r->api->settings.coredms, t->tenant, t->generation, begun, err) < 0)
+        return -1;
+    if (*begun & COREDMS_WRITES_STREAM)
+        log_warn("by an operator's word the checkpoint of %s is begun anew", t->tenant);
+    if (*begun & COREDMS_WRITES_BATCH)
+        log_warn("by an operator's word the history of %s is begun anew", t->tenant);
+    stores_forget(r->api->stores, t->tenant);
+    return 0;
+}
+
 static int set_state(struct request *r, struct coredms *db, enum tenant_state state, bool skip, struct err *err)
 {
     if (registry_set_state(db, r->tenant.tenant, state, false, err) < 0)
@@ -139,9 +170,24 @@ static int set_state(struct request *r, struct coredms *db, enum tenant_state st
     return operation_want(r->api, &r->tenant, err);
 }
 
-static void change_state(struct request *r, enum tenant_state state, bool skip)
+/* Written into the tenant's state, which is in b. */
+static void put_begun(struct buf *b, unsigned begun)
+{
+    b->len--; /* the closing brace */
+    json_w_name(b, "begun");
+    json_w_open(b, '[');
+    if (begun & COREDMS_WRITES_STREAM)
+        json_w_str(b, "checkpoint");
+    if (begun & COREDMS_WRITES_BATCH)
+        json_w_str(b, "history");
+    json_w_close(b, ']');
+    json_w_close(b, '}');
+}
+
+static void change_state(struct request *r, enum tenant_state state, const struct words *words)
 {
     struct err err;
+    unsigned begun = 0;
     if (!supervision_there(r->api->supervision)) {
         problem(r, PROBLEM_UNAVAILABLE, "the API runs without a supervisor (belltowerd), which this needs");
         return;
@@ -150,12 +196,16 @@ static void change_state(struct request *r, enum tenant_state state, bool skip)
         return;
     struct coredms *db = tenant_is_there(r) ? take_store(r, false) : NULL;
     if (db) {
-        int status = set_state(r, db, state, skip, &err);
+        int status = words->anew ? begin_anew(r, &begun, &err) : 0;
+        if (status == 0)
+            status = set_state(r, db, state, words->skip, &err);
         give_store(r, db);
         if (status < 0) {
             problem_err(r, &err);
         } else {
             status_write(r->api, &r->tenant, false, &r->body);
+            if (words->anew)
+                put_begun(&r->body, begun);
             answer_json(r, 200);
         }
     }
@@ -164,17 +214,17 @@ static void change_state(struct request *r, enum tenant_state state, bool skip)
 
 void handle_tenant_pause(struct request *r)
 {
-    change_state(r, TENANT_PAUSED, false);
+    change_state(r, TENANT_PAUSED, &(struct words){0});
 }
 
 void handle_tenant_resume(struct request *r)
 {
     struct err err;
-    bool skip;
-    if (request_flag(r, "skip", &skip, &err) < 0)
+    struct words words;
+    if (request_flag(r, "skip", &words.skip, &err) < 0 || request_flag(r, "anew", &words.anew, &err) < 0)
         problem_err(r, &err);
     else
-        change_state(r, TENANT_RUNNING, skip);
+        change_state(r, TENANT_RUNNING, &words);
 }
 
 /* ---- token ---- */

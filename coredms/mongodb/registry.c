@@ -86,6 +86,17 @@ static int next_generation(struct store *s, const char *tenant, uint64_t *genera
     return *generation ? 0 : err_set(err, ERR_INTERNAL, "tenant %s: its generation cannot be read", tenant);
 }
 
+int mongodb_registry_generation(struct coredms *db, const char *tenant, uint64_t *generation, struct err *err)
+{
+    bson_t *doc = NULL;
+    int found = mongo_find_one(store_of(db), IN_GENERATIONS, doc_id(tenant, tenant), NULL, &doc, err);
+    if (found < 0)
+        return -1;
+    *generation = found ? (uint64_t)get_int(doc, "generation", 0) : 0;
+    bson_destroy(doc);
+    return 0;
+}
+
 static void put_unpublished(bson_t *doc, uint32_t version)
 {
     bson_t list;

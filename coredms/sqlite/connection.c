@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,7 +19,8 @@ static int open_file(struct connection *c, struct err *err)
     if (!pages_register())
         return err_set(err, ERR_INTERNAL, "%s: SQLite has no file system", c->path);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    int code = sqlite3_open_v2(c->path, &c->db, flags | (c->writes ? SQLITE_OPEN_CREATE : 0), PAGES_VFS);
+    int create = c->writes && !c->begun ? SQLITE_OPEN_CREATE : 0;
+    int code = sqlite3_open_v2(c->path, &c->db, flags | create, PAGES_VFS);
     if (code != SQLITE_OK)
         return sql_fail(c, code, err);
     if (c->damaged)
@@ -61,6 +63,32 @@ static int read_identity(struct connection *c, struct identity *id, struct err *
                : read_summed(c, &id->summed, err);
 }
 
+static bool is_registry(const struct connection *c)
+{
+    return c->schema == &sqlite_schemas[DB_REGISTRY];
+}
+
+int connection_damaged(const struct connection *c, const char *why, struct err *err)
+{
+    if (is_registry(c))
+        return err_set(err, ERR_DAMAGED,
+                       "%s: is damaged (%s): stop Belltower, set it and tenants/ aside, and restore from a backup; see "
+                       "docs/operations.md",
+                       c->path, why);
+    return err_set(err, ERR_DAMAGED, "%s: is damaged (%s): pause the tenant, set the file aside, and " COREDMS_MEND,
+                   c->path, why);
+}
+
+int connection_gone(const struct connection *c, struct err *err)
+{
+    if (is_registry(c))
+        return err_set(err, ERR_DAMAGED,
+                       "%s: is missing or empty, though there is data of tenants: put it back, or stop Belltower, set "
+                       "tenants/ aside, too, and restore from a backup; see docs/operations.md",
+                       c->path);
+    return err_set(err, ERR_DAMAGED, "%s: is gone or empty: pause the tenant, and " COREDMS_MEND, c->path);
+}
+
 static bool is_new(const struct identity *id)
 {
     return id->application_id == 0 && id->version == 0 && id->tables == 0;
@@ -82,13 +110,11 @@ static int check_identity(const struct connection *c, const struct identity *id,
 static int check_cut(const struct connection *c, const struct identity *id, struct err *err)
 {
     struct stat st;
+    char why[64];
     if (!is_new(id) || stat(c->path, &st) < 0 || st.st_size == 0 || st.st_size >= PAGE_SMALLEST)
         return 0;
-    return err_set(
-        err, ERR_DAMAGED,
-        "%s: is damaged (only %lld bytes of it are left): stop Belltower, set the file aside and restore from "
-        "a backup; see docs/operations.md",
-        c->path, (long long)st.st_size);
+    snprintf(why, sizeof why, "only %lld bytes of it are left", (long long)st.st_size);
+    return connection_damaged(c, why, err);
 }
 
 static int set_wal(struct connection *c, struct err *err)
@@ -177,7 +203,10 @@ static int give_sums(struct connection *c, struct err *err)
 static int set_up_writer(struct connection *c, const struct identity *id, struct err *err)
 {
     bool summed = false;
-    if (is_new(id) && begin_sums(c, err) < 0)
+    int64_t pages;
+    if (sql_int(c, "PRAGMA page_count", NULL, 0, 0, &pages, err) < 0)
+        return -1;
+    if (pages == 0 && begin_sums(c, err) < 0)
         return -1;
     if (configure_writer(c, err) < 0)
         return -1;
@@ -217,6 +246,8 @@ static int set_up(struct connection *c, bool *missing, struct err *err)
         return -1;
     if (check_identity(c, &id, err) < 0 || check_cut(c, &id, err) < 0)
         return -1;
+    if (c->begun && is_new(&id))
+        return connection_gone(c, err);
     *missing = false;
     return c->writes ? set_up_writer(c, &id, err) : set_up_reader(c, &id, missing, err);
 }

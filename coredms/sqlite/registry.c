@@ -164,6 +164,19 @@ int sqlite_registry_list(struct coredms *db, struct tenant_row **rows, size_t *c
     return 0;
 }
 
+int sqlite_registry_generation(struct coredms *db, const char *tenant, uint64_t *generation, struct err *err)
+{
+    struct connection *c;
+    int64_t found = 0;
+    if (store_connection(store_of(db), DB_REGISTRY, &c, err) < 0)
+        return -1;
+    if (c &&
+        sql_int(c, "SELECT generation FROM generations WHERE tenant = ?", ARGS(arg_text(tenant)), 0, &found, err) < 0)
+        return -1;
+    *generation = (uint64_t)found;
+    return 0;
+}
+
 /* ---- changing ---- */
 
 struct state_change {

@@ -85,10 +85,7 @@ int sql_fail(struct connection *c, int code, struct err *err)
                                                  : sqlite3_errstr(code);
     bool io = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
     if (code_of(code, system) == ERR_DAMAGED)
-        return err_set(err, ERR_DAMAGED,
-                       "%s: is damaged (%s): stop Belltower, set the file aside and restore from a backup; see "
-                       "docs/operations.md",
-                       c->path, text);
+        return connection_damaged(c, text, err);
     if (io && system)
         return err_set(err, code_of(code, system), "%s: %s: %s", c->path, text, strerror(system));
     return err_set(err, code_of(code, system), "%s: %s", c->path, text);

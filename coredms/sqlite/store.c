@@ -55,13 +55,14 @@ static bool exists(const char *path)
 /* What is written to a file that nobody will open again is lost, and to begin anew would forget what there was. */
 static int is_gone(const struct connection *c, struct err *err)
 {
+    bool registry = c->schema == &sqlite_schemas[DB_REGISTRY];
     if (exists(c->path))
-        return err_set(err, ERR_UNAVAILABLE,
-                       "%s: was replaced while it was in use: restart Belltower to use the new one", c->path);
+        return err_set(err, ERR_UNAVAILABLE, "%s: was replaced while it was in use: %s to use the new one", c->path,
+                       registry ? "restart Belltower" : "pause the tenant and resume it");
     return err_set(err, ERR_UNAVAILABLE,
-                   "%s: was removed while it was in use: put it back, or stop Belltower and restore from a backup; see "
+                   "%s: was removed while it was in use: put it back, or %s and restore from a backup; see "
                    "docs/operations.md",
-                   c->path);
+                   c->path, registry ? "stop Belltower" : "pause the tenant");
 }
 
 static bool has_data(const struct store *s, const char *tenant)
@@ -76,24 +77,32 @@ static bool has_data(const struct store *s, const char *tenant)
     return found;
 }
 
-/* A registry that is begun beside tenants' data would know nothing of them: they would end, and their names begin with
- * the first generation again. */
-static int check_first_registry(const struct store *s, const struct connection *c, struct err *err)
+static bool any_has_data(const struct store *s)
 {
     char *path = mem_printf("%s/tenants", s->directory);
     DIR *d = opendir(path);
-    int status = 0;
-    for (struct dirent *e; d && status == 0 && (e = readdir(d));)
-        if (e->d_name[0] != '.' && has_data(s, e->d_name))
-            status =
-                err_set(err, ERR_DAMAGED,
-                        "%s: is missing, though there is data of tenants (%s): put it back, or set %s aside too and "
-                        "restore from a backup; see docs/operations.md",
-                        c->path, e->d_name, path);
+    bool found = false;
+    for (struct dirent *e; d && !found && (e = readdir(d));)
+        found = e->d_name[0] != '.' && has_data(s, e->d_name);
     if (d)
         closedir(d);
     free(path);
-    return status;
+    return found;
+}
+
+static bool holds_nothing(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? st.st_size == 0 : errno == ENOENT;
+}
+
+/* What was there before is not begun anew: a registry beside tenants' data would know nothing of them, so that they
+ * would end and their names begin with the first generation again; a tenant's file would forget all that it held. */
+static int check_not_gone(const struct store *s, enum db_file file, struct connection *c, struct err *err)
+{
+    if (file == DB_REGISTRY)
+        c->begun = c->writes && any_has_data(s);
+    return c->begun && holds_nothing(c->path) ? connection_gone(c, err) : 0;
 }
 
 int store_connection(struct store *s, enum db_file file, struct connection **out, struct err *err)
@@ -108,12 +117,12 @@ int store_connection(struct store *s, enum db_file file, struct connection **out
     if (c->db && (c->writes || file == DB_REGISTRY))
         return is_gone(c, err);
     connection_close(c);
-    if (!c->writes && !exists(c->path))
-        return 0;
     if (c->writes && identity_check(c->path, err) < 0)
         return -1;
-    if (c->writes && file == DB_REGISTRY && !exists(c->path) && check_first_registry(s, c, err) < 0)
+    if (check_not_gone(s, file, c, err) < 0)
         return -1;
+    if (!c->writes && !exists(c->path))
+        return 0;
     if (c->writes && make_directories(c->path, err) < 0)
         return -1;
     if (connection_open(c, &missing, err) < 0)
@@ -194,6 +203,7 @@ static struct store *store_new(const char *directory, const char *tenant, unsign
         s->files[i].schema = &sqlite_schemas[i];
         s->files[i].writes = writes & sqlite_schemas[i].writes;
         s->files[i].damaged = writes & COREDMS_READS_DAMAGED;
+        s->files[i].begun = i != DB_REGISTRY && (writes & COREDMS_BEGUN);
     }
     return s;
 }

@@ -37,6 +37,7 @@ struct connection {
     char *path;
     const struct schema *schema;
     bool writes, damaged; /* damaged: COREDMS_READS_DAMAGED */
+    bool begun;           /* COREDMS_BEGUN: it is not made, nor taken for one that is new */
     bool noted;           /* in identity.c */
     bool unsynced;        /* a commit does not wait for the disk: see sql_transaction_unsynced */
     struct statement kept[STATEMENTS_MAX];
@@ -54,7 +55,8 @@ static inline struct store *store_of(struct coredms *db)
     return (struct store *)db;
 }
 
-/* The connection for a file. Read-only handles get *c = NULL where the file does not exist (yet): it reads as empty. A
+/* The connection for a file. Read-only handles get *c = NULL where the file does not exist (yet): it reads as empty,
+ * save for one that was begun before, which is ERR_DAMAGED. A
  * tenant's file that was moved or deleted under a reader is opened anew; under a writer, and a registry under anybody,
  * it is ERR_UNAVAILABLE until it is back. */
 int store_connection(struct store *s, enum db_file file, struct connection **c, struct err *err) MUSTCHECK;
@@ -66,6 +68,9 @@ int store_purge(struct store *s, const char *tenant, struct err *err) MUSTCHECK;
 
 /* Opens (creates, migrates) c->path; *missing: a reader found no file, or one that its writer has not set up yet. */
 int connection_open(struct connection *c, bool *missing, struct err *err) MUSTCHECK;
+/* ERR_DAMAGED, with what to do about it: SQLite cannot read it; there is nothing to read, though there should be. */
+int connection_damaged(const struct connection *c, const char *why, struct err *err);
+int connection_gone(const struct connection *c, struct err *err);
 void connection_close(struct connection *c);
 bool connection_moved(struct connection *c); /* its file is no longer at its path */
 

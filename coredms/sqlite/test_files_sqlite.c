@@ -261,7 +261,8 @@ static void test_a_removed_registry_is_not_empty(void **state)
     FAILS(ERR_UNAVAILABLE, coredms_open(t->uri, NULL, COREDMS_WRITES_REGISTRY, &second, &t->err));
     coredms_close(&reader);
     coredms_close(&t->db);
-    open_all(t); /* whoever comes anew takes the file that is there */
+    FAILS(ERR_DAMAGED, coredms_open(t->uri, NULL, COREDMS_WRITES_REGISTRY, &second, &t->err));
+    assert_non_null(strstr(t->err.text, "registry.db: is missing or empty"));
 }
 
 static void test_no_registry_is_begun_beside_tenants(void **state)
@@ -276,6 +277,40 @@ static void test_no_registry_is_begun_beside_tenants(void **state)
     assert_int_equal(size_of(path_of(f, "registry.db")), -1);
     move(f, "tenants", "tenants.aside");
     OK(coredms_open(t->uri, NULL, COREDMS_WRITES_REGISTRY, &t->db, &t->err));
+}
+
+/* Readers and writers alike; the file stays as it is. */
+static void expect_gone(struct files *f, off_t size)
+{
+    struct test *t = &f->test;
+    struct source source;
+    FAILS(ERR_DAMAGED, coredms_open(t->uri, "acme", COREDMS_WRITES_BATCH | COREDMS_BEGUN, &t->db, &t->err));
+    assert_non_null(strstr(t->err.text, "batch.db: is gone or empty: pause the tenant"));
+    OK(coredms_open(t->uri, "acme", COREDMS_BEGUN, &t->db, &t->err));
+    FAILS(ERR_DAMAGED, history_source(t->db, &source, &t->err));
+    coredms_close(&t->db);
+    assert_int_equal(size_of(path_of(f, "tenants/acme/batch.db")), size);
+}
+
+static void test_a_tenants_file_is_not_begun_anew(void **state)
+{
+    struct files *f = *state;
+    struct test *t = &f->test;
+    struct source source;
+    unsigned begun;
+    OK(coredms_begin(t->uri, "acme", 1, &begun, &t->err));
+    OK(coredms_open(t->uri, "acme", COREDMS_WRITES_BATCH | COREDMS_BEGUN, &t->db, &t->err));
+    coredms_close(&t->db);
+    move(f, "tenants/acme/batch.db", "aside");
+    expect_gone(f, -1);
+    write_file(path_of(f, "tenants/acme/batch.db"), "", 0);
+    expect_gone(f, 0);
+    run_sql(path_of(f, "tenants/acme/batch.db"), "VACUUM"); /* a database with nothing in it */
+    expect_gone(f, size_of(path_of(f, "tenants/acme/batch.db")));
+    OK(coredms_begin(t->uri, "acme", 1, &begun, &t->err));
+    assert_int_equal(begun, COREDMS_WRITES_BATCH);
+    OK(coredms_open(t->uri, "acme", COREDMS_WRITES_BATCH | COREDMS_BEGUN, &t->db, &t->err));
+    OK(history_raise(t->db, 1, &source, &t->err));
 }
 
 static void test_damage_is_told(void **state)
@@ -468,6 +503,7 @@ int main(void)
         FILES_TEST(test_a_removed_file_is_no_place_to_write),
         FILES_TEST(test_a_removed_registry_is_not_empty),
         FILES_TEST(test_no_registry_is_begun_beside_tenants),
+        FILES_TEST(test_a_tenants_file_is_not_begun_anew),
         FILES_TEST(test_damage_is_told),
         FILES_TEST(test_idle_folds_the_log),
         FILES_TEST(test_migrations),

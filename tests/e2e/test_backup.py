@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import unittest
@@ -329,6 +330,185 @@ class Vanished(PlatformTest):
         self.assertIn('stream.db: is damaged', words)
         self.assertIn('restore from a backup', words)
         self.assertEqual(p.request('GET', '/v1/tenants/broken').status, 200)
+
+
+class Gone(PlatformTest):
+    """What a tenant has in the store is gone while nobody has it open: it is not begun anew without a word."""
+
+    def load(self, tenant):
+        """Onboarded, with results and a report; then paused. What it has: results, and the ids of its runs."""
+        p = self.platform
+        p.onboard(tenant_app(tenant, APP))
+        data = simulate(p, '--stations', 2, '--hours', 2, '--seed', 31)
+        expected, _ = reference(p, tenant_app(tenant, APP), data)
+        p.upload(tenant, read(data), 'text/csv', end=True)
+        wait_for(lambda: all_stored(p, tenant, len(expected)), 'all results')
+        answer = p.request('POST', '/v1/tenants/%s/jobs/last-hour/runs?wait=30s' % tenant)
+        self.assertEqual(answer.status, 200, answer)
+        self.pause(tenant)
+        return p.results(tenant), [r['run'] for r in p.get('/v1/tenants/%s/runs' % tenant)['runs']]
+
+    def pause(self, tenant):
+        self.assertEqual(self.platform.request('POST', '/v1/tenants/%s/pause' % tenant).status, 200)
+        wait_for(lambda: not any(w['pid'] for w in self.platform.status(tenant)['workers'].values()), 'the pause')
+
+    def expect_parked(self, tenant, role, words):
+        """After a resume; and the whole platform says so."""
+        p = self.platform
+        self.assertEqual(p.request('POST', '/v1/tenants/%s/resume' % tenant).status, 200)
+        worker = lambda: p.status(tenant)['workers'][role]
+        wait_for(lambda: worker()['state'] == 'parked', 'the %s worker to be parked' % role, 20)
+        self.assertIn(words, worker()['last_exit'])
+        self.assertIn('docs/operations.md', worker()['last_exit'])
+        self.assertIn('code 80', worker()['last_exit'])
+        self.assertIn(words, p.log())
+        up = 'belltower_worker_up{tenant="%s",role="%s"} 0' % (tenant, role)
+        wait_for(lambda: up in p.request('GET', '/metrics').text, 'the metric')
+
+    def aside(self, tenant, name):
+        path = '%s/tenants/%s/%s' % (self.platform.data, tenant, name)
+        kept = '%s/%s-%s' % (self.platform.dir, tenant, name)
+        os.makedirs(kept)
+        for suffix in ('', '-wal', '-shm'):
+            if os.path.exists(path + suffix):
+                os.rename(path + suffix, kept + '/' + name + suffix)
+        return path, kept
+
+    def test_a_history_that_was_removed_or_emptied_is_no_new_one(self):
+        p = self.platform
+        results, runs = self.load('gone')
+        path, kept = self.aside('gone', 'batch.db')
+        self.expect_parked('gone', 'batch', 'batch.db: is gone or empty')
+        self.assertFalse(os.path.exists(path))
+        for call in ('results', 'runs'):
+            answer = p.request('GET', '/v1/tenants/gone/' + call)
+            self.assertEqual(answer.status, 500, answer)
+            self.assertIn('batch.db: is gone or empty', answer.json['detail'])
+        self.pause('gone')
+        open(path, 'w').close()
+        self.expect_parked('gone', 'batch', 'batch.db: is gone or empty')
+        self.pause('gone')
+        os.remove(path)
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute('VACUUM')
+        self.assertGreater(os.path.getsize(path), 0)
+        self.expect_parked('gone', 'batch', 'batch.db: is gone or empty')
+        self.pause('gone')
+        for name in os.listdir(kept):  # put back
+            os.rename(kept + '/' + name, os.path.dirname(path) + '/' + name)
+        self.assertEqual(p.request('POST', '/v1/tenants/gone/resume').status, 200)
+        wait_for(lambda: p.status('gone')['state'] == 'running', 'it to run again')
+        self.assertEqual(p.results('gone'), results)
+        self.assertEqual([r['run'] for r in p.get('/v1/tenants/gone/runs')['runs']], runs)
+
+    def test_by_an_operators_word_a_history_is_begun_anew(self):
+        p = self.platform
+        results, _ = self.load('anew')
+        self.aside('anew', 'batch.db')
+        self.expect_parked('anew', 'batch', 'batch.db: is gone or empty')
+        done = p.command('tenant', 'resume', 'anew', '--anew')
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn('pause it', done.stderr)
+        self.pause('anew')
+        done = p.command('tenant', 'resume', 'anew', '--anew')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(json.loads(done.stdout)['begun'], ['history'])
+        self.assertIn('begun anew: history', done.stderr)
+        wait_for(lambda: len(p.results('anew')) == len(results), 'what the queue of results still holds')
+        self.assertEqual(p.results('anew'), results)
+        self.assertEqual(p.get('/v1/tenants/anew/runs?cause=on-demand&state=done')['runs'], [])
+
+    def restore_one(self, tenant, name):
+        """As docs/operations.md says, for a file that is damaged; the log stays."""
+        p = self.platform
+        results, runs = self.load(tenant)
+        backup = p.dir + '/' + tenant
+        self.assertEqual(p.command('backup', tenant, backup).returncode, 0)
+        p.request('POST', '/v1/tenants/%s/resume' % tenant)
+        wait_for(lambda: p.status(tenant)['state'] == 'running', 'it to run')
+        later = json.dumps({'event_time': '2031-01-01 00:00:00 UTC', 'station_id': 1, 'datapoint_id': 1, 'alarm_id': 1,
+                            'value': 1e9, 'isActive': True})
+        self.assertEqual(p.upload(tenant, later, 'application/json', end=True).status, 200)
+        wait_for(lambda: len(p.results(tenant)) == len(results) + 3, 'what is newer than the backup')
+        now = p.results(tenant)
+        self.pause(tenant)
+        for suffix in ('-wal', '-shm'):
+            with contextlib.suppress(FileNotFoundError):
+                os.remove('%s/tenants/%s/%s%s' % (p.data, tenant, name, suffix))
+        with open('%s/tenants/%s/%s' % (p.data, tenant, name), 'r+b') as f:
+            f.write(b'noise' * 2000)
+        self.expect_parked(tenant, 'stream' if name == 'stream.db' else 'batch', name + ': is damaged')
+        self.pause(tenant)
+        done = p.command('restore', backup)
+        self.assertEqual(done.returncode, 1, done)
+        for name in ('stream.db', 'batch.db'):
+            self.aside(tenant, name)
+        credentials = p.credentials[tenant]
+        restored = restore(self, p, backup)[tenant]
+        p.credentials[tenant] = credentials
+        self.assertEqual((restored['state'], restored['only_data']), ('paused', True))
+        p.request('POST', '/v1/tenants/%s/resume' % tenant)
+        wait_for(lambda: p.status(tenant)['at_end'] and len(p.results(tenant)) == len(now), 'what is newer than the backup')
+        self.assertEqual(p.results(tenant), now)
+        self.assertEqual([r['run'] for r in p.get('/v1/tenants/%s/runs' % tenant)['runs']], runs)
+
+    def test_a_damaged_history_is_restored_from_a_backup(self):
+        self.restore_one('mended', 'batch.db')
+
+    def test_a_damaged_checkpoint_is_restored_from_a_backup(self):
+        self.restore_one('mended-2', 'stream.db')
+
+    def test_a_checkpoint_that_is_gone_while_the_platform_is_down(self):
+        p = self.platform
+        results, runs = self.load('reread')
+        p.request('POST', '/v1/tenants/reread/resume')
+        p.stop()
+        self.aside('reread', 'stream.db')
+        p.start()
+        self.expect_parked('reread', 'stream', 'stream.db: is gone or empty')
+        self.pause('reread')
+        done = p.command('tenant', 'resume', 'reread', '--anew')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(json.loads(done.stdout)['begun'], ['checkpoint'])
+        counted = len(published(p, 'reread'))
+        wait_for(lambda: p.status('reread')['at_end'], 'the log to be read again')
+        self.assertEqual(len(published(p, 'reread')), counted)  # nothing twice
+        self.assertEqual(p.results('reread'), results)
+        self.assertEqual([r['run'] for r in p.get('/v1/tenants/reread/runs')['runs']], runs)
+
+
+class Strange(PlatformTest):
+    def test_data_that_the_registry_does_not_know_is_not_taken_over(self):
+        p = self.platform
+        p.stop()  # folds its log into the file
+        shutil.copy(p.data + '/registry.db', p.dir + '/older')
+        p.start()
+        p.onboard(tenant_app('strange', APP))
+        p.stop()
+        shutil.copy(p.dir + '/older', p.data + '/registry.db')
+        for suffix in ('-wal', '-shm'):
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(p.data + '/registry.db' + suffix)
+        p.start()
+        known = lambda: [t['tenant'] for t in p.get('/v1/tenants')['tenants']]
+        self.assertNotIn('strange', known())
+        app = p.dir + '/app.yaml'
+        with open(app, 'w') as f:
+            f.write(tenant_app('strange', APP))
+        for _ in range(2):
+            done = p.command('tenant', 'add', app)
+            self.assertEqual(done.returncode, 1, done)
+            self.assertIn('there is data of a tenant strange already, of generation 1', done.stderr)
+            self.assertIn('put the right registry back', done.stderr)
+            self.assertNotIn('strange', known())
+        os.rename(p.data + '/tenants/strange', p.dir + '/strange')
+        self.assertEqual(p.command('tenant', 'add', app).returncode, 0)
+
+    def test_data_that_a_removal_kept_is(self):
+        p = self.platform
+        p.onboard(tenant_app('kept', APP))
+        self.assertEqual(p.command('tenant', 'remove', 'kept', '--keep-data', '--yes').returncode, 0)
+        self.assertEqual(p.onboard(tenant_app('kept', APP))['generation'], 2)
 
 
 class Credentials(PlatformTest):
