@@ -14,6 +14,7 @@ struct apps;
 struct keeper;
 struct metrics_http;
 struct waits;
+struct damage;
 
 struct api {
     struct settings settings;
@@ -25,6 +26,7 @@ struct api {
     struct keeper *keeper;
     struct metrics_http *http; /* response times */
     struct waits *waits;       /* calls that wait for a run */
+    struct damage *damage;     /* found in the store */
     _Atomic bool draining;     /* no new work; whoever waits gives up */
 };
 

@@ -1,6 +1,7 @@
 /* belltower-api: begin, loop, end. The main thread hears the supervisor, signals and slow connections; civetweb's
  * threads answer requests; one thread publishes, one keeps what was begun. */
 #include "api/api.h"
+#include "api/damage.h"
 #include "api/apps.h"
 #include "api/auth.h"
 #include "api/keeper.h"
@@ -61,6 +62,7 @@ static int begin(struct api *api, struct runtime *rt, struct server **server, st
     api->apps = apps_new();
     api->http = metrics_http_new();
     api->waits = waits_new();
+    api->damage = damage_new();
     if (publisher_start(api, &api->publisher, err) < 0 || keeper_start(api, &api->keeper, err) < 0)
         return -1;
     return server_start(api, server, err);
@@ -78,6 +80,7 @@ static void end(struct api *api, struct runtime *rt, struct server **server)
     stores_free(&api->stores);
     metrics_http_free(&api->http);
     waits_free(&api->waits);
+    damage_free(&api->damage);
     supervision_free(&api->supervision);
 }
 

@@ -24,6 +24,9 @@
       "resident memory of the worker's process")                                                                       \
     M(F_WORKER_CPU, "belltower_worker_cpu_seconds_total", "counter", "tenant role", "API",                             \
       "processor time of the worker's process")                                                                        \
+    M(F_STORE_DAMAGED, "belltower_store_damaged", "gauge", "tenant", "API",                                            \
+      "1 once a call has found the tenant's data damaged or gone, until it is resumed or restored; what a worker "     \
+      "finds parks it")                                                                                                \
     M(F_UNROUTED, "belltower_unrouted_messages", "gauge", "", "API",                                                   \
       "messages that no tenant's queue took; no sample while that is not known")                                       \
     M(F_API_BROKER_CONNECTED, "belltower_api_broker_connected", "gauge", "", "API",                                    \

@@ -1,4 +1,5 @@
 #include "api/operations.h"
+#include "api/damage.h"
 #include "api/publisher.h"
 #include "api/stores.h"
 #include "api/supervision.h"
@@ -148,6 +149,7 @@ int operation_remove(struct api *api, const struct tenant_row *t, struct err *er
     if (status < 0)
         return -1;
     supervision_forget(api->supervision, t->tenant);
+    damage_mended(api->damage, t->tenant);
     log_info("tenant %s is removed%s", t->tenant, t->keep_data ? ", its data is kept" : "");
     return 0;
 }

@@ -1,4 +1,5 @@
 #include "api/problem.h"
+#include "api/damage.h"
 
 #include "base/json.h"
 
@@ -39,6 +40,11 @@ const struct problem_row problems[PROBLEM_KIND_COUNT] = {
     [PROBLEM_UNPROCESSABLE] = {"unprocessable", "It can be read, but makes no sense", "`detail` says why.", 422},
     [PROBLEM_INTERNAL] = {"internal", "A fault of the server", "The log has more under the request's id (`instance`).",
                           500},
+    [PROBLEM_DAMAGED] =
+        {"damaged", "What is stored is damaged or gone",
+         "`detail` names the file and what to do; docs/operations.md tells it step by step. Trying again "
+         "does not mend it.",
+         500},
     [PROBLEM_UNAVAILABLE] = {"unavailable", "Something it needs is away",
                              "The broker, the store or the supervisor does not answer now; `GET /readyz` tells which. "
                              "Try again after `Retry-After` seconds.",
@@ -51,7 +57,7 @@ static const enum problem_kind kinds_of_errors[] = {
     [ERR_EXISTS] = PROBLEM_CONFLICT,     [ERR_DENIED] = PROBLEM_UNAVAILABLE,      [ERR_CONFLICT] = PROBLEM_CONFLICT,
     [ERR_FENCED] = PROBLEM_CONFLICT,     [ERR_UNAVAILABLE] = PROBLEM_UNAVAILABLE, [ERR_UNKNOWN] = PROBLEM_UNAVAILABLE,
     [ERR_TOO_LARGE] = PROBLEM_TOO_LARGE, [ERR_TIMEOUT] = PROBLEM_TOO_SLOW,        [ERR_FULL] = PROBLEM_FULL,
-    [ERR_INTERNAL] = PROBLEM_INTERNAL,   [ERR_DAMAGED] = PROBLEM_INTERNAL,
+    [ERR_INTERNAL] = PROBLEM_INTERNAL,   [ERR_DAMAGED] = PROBLEM_DAMAGED,
 };
 
 static void begin(struct request *r, enum problem_kind kind, int status, const char *detail)
@@ -99,6 +105,8 @@ void problem(struct request *r, enum problem_kind kind, const char *fmt, ...)
 
 void problem_err(struct request *r, const struct err *err)
 {
+    if (err->code == ERR_DAMAGED && r->has_tenant)
+        damage_found(r->api->damage, r->tenant.tenant, err);
     problem(r, kinds_of_errors[err->code], "%s", err->text);
 }
 

@@ -18,6 +18,7 @@ enum problem_kind {
     PROBLEM_UNSUPPORTED_TYPE,
     PROBLEM_UNPROCESSABLE,
     PROBLEM_INTERNAL,
+    PROBLEM_DAMAGED,
     PROBLEM_UNAVAILABLE,
     PROBLEM_FULL,
     PROBLEM_KIND_COUNT
@@ -32,7 +33,7 @@ extern const struct problem_row problems[PROBLEM_KIND_COUNT];
 
 /* Makes it the answer, replacing what is there. */
 void problem(struct request *r, enum problem_kind kind, const char *fmt, ...) PRINTF(3, 4);
-/* By the error's code. */
+/* By the error's code; damage of the tenant's data is remembered (api/damage.h). */
 void problem_err(struct request *r, const struct err *err);
 /* As problem, with the member "errors": a JSON array. A status of 400 for what is not parseable. */
 void problem_errors(struct request *r, enum problem_kind kind, int status, const char *errors, size_t len,

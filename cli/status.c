@@ -178,6 +178,8 @@ static void print_tenant(struct part t)
            (long long)number(t, "generation"));
     print_worker(workers, "stream");
     print_worker(workers, "batch");
+    if (*text(t, "damage", &a))
+        printf("damage: %s\n", buf_cstr(&a));
     printf("lag: %lld messages; watermark %s\n", (long long)number(t, "lag_messages"),
            *text(t, "watermark", &a) ? buf_cstr(&a) : "none yet");
     printf("events: %lld read, %lld counted, %lld filtered, %lld late and counted, %lld set aside\n",

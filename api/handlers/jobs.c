@@ -188,6 +188,19 @@ static char *request_text(const char *tenant, const char *id, const char *job, c
 
 /* ---- waiting ---- */
 
+/* Its batch worker has left for good: the run is made once an operator has done what the worker's last words say. */
+static bool answer_parked(struct request *r, const struct run_row *row)
+{
+    struct worker_view view;
+    supervision_view(r->api->supervision, r->tenant.tenant, ROLE_BATCH, &view, NULL);
+    if (!view.known || (strcmp(view.state, "parked") != 0 && strcmp(view.state, "failing") != 0))
+        return false;
+    problem(r, PROBLEM_UNAVAILABLE,
+            "run %s is kept, and not made before the batch worker of %s works again; it is %s: %s", row->id,
+            r->tenant.tenant, view.state, view.obituary);
+    return true;
+}
+
 static void answer_run(struct request *r, const struct run_row *row, bool requested)
 {
     buf_clear(&r->body);
@@ -224,6 +237,8 @@ static void wait_and_answer(struct request *r, const char *id, int64_t wait_ms)
         bool answers = status < 0 || over || (run_ended(&row) && !requested);
         if (status < 0)
             problem_err(r, &err);
+        else if ((requested || !run_ended(&row)) && answer_parked(r, &row))
+            answers = true;
         else if (answers && wait_ms > 0)
             answer_outcome(r, db, &row, requested);
         else if (answers)

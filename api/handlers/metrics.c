@@ -1,4 +1,5 @@
 /* /metrics: what the workers' pages say (a dead worker's last page too), and the API's own. */
+#include "api/damage.h"
 #include "api/keeper.h"
 #include "api/metrics_http.h"
 #include "api/metrics_table.h"
@@ -170,6 +171,21 @@ static void write_processes(const struct all *a, struct buf *out)
     }
 }
 
+static void write_damage(struct request *r, const struct all *a)
+{
+    family_header(&r->body, F_STORE_DAMAGED);
+    for (size_t i = 0; i < a->count; i++) {
+        const struct worker_view *v = &a->list[i].view;
+        if (v->role != ROLE_BATCH) /* one sample a tenant */
+            continue;
+        char *damage = damage_text(r->api->damage, v->tenant);
+        buf_printf(&r->body, "%s{", families[F_STORE_DAMAGED].name);
+        metrics_label(&r->body, "tenant", v->tenant);
+        put_scaled(&r->body, damage != NULL, 1);
+        free(damage);
+    }
+}
+
 static void write_own(struct request *r, struct buf *out)
 {
     struct publisher_status s;
@@ -192,6 +208,7 @@ void handle_metrics(struct request *r)
     write_table(&a, &r->body);
     write_details(&a, &r->body);
     write_processes(&a, &r->body);
+    write_damage(r, &a);
     write_own(r, &r->body);
     for (size_t i = 0; i < a.count; i++)
         free(a.list[i].detail);

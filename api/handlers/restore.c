@@ -4,6 +4,7 @@
 #include "api/backup/check.h"
 #include "api/backup/load.h"
 #include "api/backup/spool.h"
+#include "api/damage.h"
 #include "api/handlers/shared.h"
 #include "api/handlers/status.h"
 #include "api/keeper.h"
@@ -161,6 +162,7 @@ static int start_tenant(struct restoring *s, struct err *err)
     stores_forget(api->stores, row->tenant);
     apps_forget(api->apps, row->tenant);
     keeper_forget(api->keeper, row->tenant);
+    damage_mended(api->damage, row->tenant);
     if (present(s)->loaded.only_data)
         return 0; /* it stays paused */
     return set_state(api, row, err) < 0 ? -1 : want(s, row, err);

@@ -1,10 +1,12 @@
 #include "api/handlers/status.h"
+#include "api/damage.h"
 #include "api/keeper.h"
 #include "api/supervision.h"
 
 #include "base/clock.h"
 #include "base/json.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const char *tenant_state_name(enum tenant_state state)
@@ -138,6 +140,9 @@ void status_write(struct api *api, const struct tenant_row *t, bool full, struct
     put_text(out, "title", t->title);
     put_text(out, "state", actual_state(t, &stream, &batch));
     put_text(out, "desired", tenant_state_name(t->state));
+    char *damage = damage_text(api->damage, t->tenant);
+    put_text(out, "damage", damage);
+    free(damage);
     put_time(out, "since", stream.since_ms > batch.since_ms ? stream.since_ms : batch.since_ms);
     put_number(out, "generation", (int64_t)t->generation);
     put_number(out, "version", t->version);

@@ -1,5 +1,6 @@
 /* The registry's calls: list, show, remove, pause, resume, a new token. */
 #include "api/auth.h"
+#include "api/damage.h"
 #include "api/handlers/shared.h"
 #include "api/handlers/status.h"
 #include "api/keeper.h"
@@ -164,6 +165,8 @@ static int set_state(struct request *r, struct coredms *db, enum tenant_state st
     if (registry_set_state(db, r->tenant.tenant, state, false, err) < 0)
         return -1;
     r->tenant.state = state;
+    if (state == TENANT_RUNNING)
+        damage_mended(r->api->damage, r->tenant.tenant); /* as the operator says */
     /* the word to skip comes before the start that it is for */
     if (state == TENANT_RUNNING && supervision_retry(r->api->supervision, r->tenant.tenant, skip, err) < 0)
         return -1;

@@ -418,6 +418,49 @@ class Gone(PlatformTest):
         self.assertEqual(p.results('anew'), results)
         self.assertEqual(p.get('/v1/tenants/anew/runs?cause=on-demand&state=done')['runs'], [])
 
+    def damage(self, tenant, table):
+        """One bit in the first page of that table in batch.db, whose pages are in the file, as after a pause. Answers the page's number."""
+        path = '%s/tenants/%s/batch.db' % (self.platform.data, tenant)
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            size = db.execute('PRAGMA page_size').fetchone()[0]
+            if table == 'free':
+                page = int.from_bytes(read(path, 'rb')[32:36], 'big')  # the first of the free ones
+            else:
+                page = db.execute("SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY path", (table,)).fetchone()[0]
+        self.assertGreater(page, 1)
+        with open(path, 'r+b') as f:
+            f.seek((page - 1) * size + size // 2)
+            was = f.read(1)
+            f.seek(-1, os.SEEK_CUR)
+            f.write(bytes([was[0] ^ 1]))
+        return page
+
+    def test_damage_in_use_is_shown_without_a_restart(self):
+        p = self.platform
+        self.load('used')
+        p.request('POST', '/v1/tenants/used/resume')
+        wait_for(lambda: p.status('used')['state'] == 'running', 'it to run')
+        self.damage('used', 'results')
+        words = 'batch.db: is damaged (a page does not have its checksum): pause the tenant'
+        self.assertIsNone(p.status('used')['damage'])
+        self.assertIn('belltower_store_damaged{tenant="used"} 0', p.request('GET', '/metrics').text)
+        answer = p.request('GET', '/v1/tenants/used/results?limit=10000')
+        self.assertEqual((answer.status, answer.json['type']), (500, '/v1/problems/damaged'), answer)
+        self.assertIn(words, answer.json['detail'])
+        self.assertIn(words, p.status('used')['damage'])
+        self.assertIn('damage: ', p.command('status', 'used').stdout)
+        self.assertIn('belltower_store_damaged{tenant="used"} 1', p.request('GET', '/metrics').text)
+        self.assertIn('tenant used: ', p.log())
+        answer = p.request('POST', '/v1/tenants/used/jobs/last-hour/runs?wait=60s&range=24h')
+        self.assertEqual(answer.status, 503, answer)
+        self.assertIn(words, answer.json['detail'])
+        worker = p.status('used')['workers']['batch']
+        self.assertEqual(worker['state'], 'parked')
+        self.assertIn('code 80', worker['last_exit'])
+        self.assertIn(words, worker['last_exit'])
+        p.request('POST', '/v1/tenants/used/resume')
+        self.assertIsNone(p.status('used')['damage'])
+
     def restore_one(self, tenant, name):
         """As docs/operations.md says, for a file that is damaged; the log stays."""
         p = self.platform
