@@ -102,7 +102,9 @@ const struct route routes[] = {
     ROW(tenant_backup, "GET", "/v1/tenants/{tenant}/backup", WHO_PLATFORM,
         .summary = "A backup of one tenant, made while it runs: its app, checkpoints, results, runs and reports",
         .answers = ANSWERS({200, NDJSON, "the backup; its last line says that it is whole"})),
-    ROW(backup, "GET", "/v1/backup", WHO_PLATFORM, .summary = "A backup of all tenants, made while they run",
+    ROW(backup, "GET", "/v1/backup", WHO_PLATFORM,
+        .summary = "A backup of all tenants, made while they run. One that cannot be saved is left out: a `left-out` "
+                   "record in it has the reason",
         .answers = ANSWERS({200, NDJSON, "the backup; its last line says that it is whole"})),
     ROW(restore, "POST", "/v1/restore", WHO_PLATFORM,
         .summary =

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LAST_BYTES 4096 /* the last line is far shorter */
+#define LINE_BYTES 16384 /* more than the lines have that are looked at */
 
 struct wanted {
     bool all;
@@ -38,51 +38,89 @@ static char *path_of(const struct wanted *w, char **argv)
     return path.data;
 }
 
-static int fetch(struct client *c, const char *path, FILE *into, struct err *err)
+/* ---- what comes ---- */
+
+/* The bytes go on to a file; of the lines only the short ones are looked at, which say what became of the backup. */
+struct sieve {
+    FILE *to;
+    struct buf line; /* its beginning */
+    bool whole;      /* the last line says that it is */
+    int64_t tenants;
+    size_t left_out;
+};
+
+static void take_line(struct sieve *s)
+{
+    struct buf type = {0}, tenant = {0}, reason = {0};
+    const char *line = s->line.data ? s->line.data : "";
+    s->whole = json_get_string(line, s->line.len, "type", &type) && strcmp(buf_cstr(&type), "complete") == 0;
+    if (s->whole)
+        json_get_int(line, s->line.len, "tenants", &s->tenants);
+    if (strcmp(buf_cstr(&type), "left-out") == 0) {
+        json_get_string(line, s->line.len, "tenant", &tenant);
+        json_get_string(line, s->line.len, "reason", &reason);
+        fprintf(stderr, "belltower: %s is left out of the backup: %s\n", buf_cstr(&tenant), buf_cstr(&reason));
+        s->left_out++;
+    }
+    buf_clear(&s->line);
+    buf_free(&type);
+    buf_free(&tenant);
+    buf_free(&reason);
+}
+
+static ssize_t take_bytes(void *cookie, const char *bytes, size_t len)
+{
+    struct sieve *s = cookie;
+    for (const char *at = bytes, *end = bytes + len; at < end;) {
+        const char *lf = memchr(at, '\n', (size_t)(end - at));
+        size_t n = (size_t)((lf ? lf : end) - at), room = LINE_BYTES - s->line.len;
+        buf_add(&s->line, at, n < room ? n : room);
+        if (lf)
+            take_line(s);
+        at += n + (lf != NULL);
+    }
+    return fwrite(bytes, 1, len, s->to) == len ? (ssize_t)len : 0;
+}
+
+static int fetch(struct client *c, const char *path, FILE *to, struct sieve *s, struct err *err)
 {
     struct buf answer = {0};
+    *s = (struct sieve){.to = to};
+    FILE *into = fopencookie(s, "w", (cookie_io_functions_t){.write = take_bytes});
+    if (!into)
+        return err_set_errno(err, "cannot take the backup");
     const struct client_request r = {.method = "GET", .path = path, .accept = "application/x-ndjson", .into = into};
     int status = client_call(c, &r, &answer, NULL, err);
+    bool written = fclose(into) == 0 && fflush(to) == 0;
     buf_free(&answer);
+    buf_free(&s->line);
+    if (status == 0 && !written)
+        return err_set_errno(err, "cannot write the backup");
+    if (status == 0 && !s->whole)
+        return err_set(err, ERR_UNAVAILABLE, "the backup is cut short: the platform's log says why");
     return status;
 }
 
-/* The last line of a whole backup says that it is. */
-static int check_last(FILE *file, struct err *err)
-{
-    char bytes[LAST_BYTES];
-    struct buf type = {0};
-    if (fseek(file, 0, SEEK_END) < 0 || (ftell(file) > LAST_BYTES && fseek(file, -LAST_BYTES, SEEK_END) < 0))
-        return err_set_errno(err, "cannot read the backup again");
-    if (ftell(file) <= LAST_BYTES)
-        rewind(file);
-    size_t len = fread(bytes, 1, sizeof bytes, file), at = len ? len - 1 : 0;
-    while (at && bytes[at - 1] != '\n')
-        at--;
-    bool whole =
-        len && json_get_string(bytes + at, len - at, "type", &type) && strcmp(buf_cstr(&type), "complete") == 0;
-    buf_free(&type);
-    return whole ? 0 : err_set(err, ERR_UNAVAILABLE, "the backup is cut short: the platform's log says why");
-}
+/* ---- where it goes ---- */
 
-static int finish(FILE *file, const char *part, const char *path, struct err *err)
+static int finish(FILE *file, const struct sieve *s, const char *part, const char *path, struct err *err)
 {
-    if (fflush(file) != 0 || fsync(fileno(file)) < 0)
+    if (s->left_out && s->tenants == 0)
+        return err_set(err, ERR_CONFLICT, "there is nothing in the backup: it is not kept");
+    if (fsync(fileno(file)) < 0)
         return err_set_errno(err, "cannot write %s", part);
-    if (check_last(file, err) < 0)
-        return -1;
     return rename(part, path) == 0 ? 0 : err_set_errno(err, "cannot make %s", path);
 }
 
 /* It gets its name when it is whole; only its owner may read it. */
-static int fetch_file(struct client *c, const char *from, const char *path, struct err *err)
+static int fetch_file(struct client *c, const char *from, const char *path, struct sieve *s, struct err *err)
 {
     char *part = mem_printf("%s.part", path);
-    int fd = open(part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    FILE *file = fd < 0 ? NULL : fdopen(fd, "w+");
-    int status = file ? fetch(c, from, file, err) : err_set_errno(err, "cannot write %s", part);
+    int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+    int status = file ? fetch(c, from, file, s, err) : err_set_errno(err, "cannot write %s", part);
     if (status == 0)
-        status = finish(file, part, path, err);
+        status = finish(file, s, part, path, err);
     if (file)
         fclose(file);
     if (file && status < 0)
@@ -94,11 +132,15 @@ static int fetch_file(struct client *c, const char *from, const char *path, stru
 static int run(struct client *c, void *wanted, int argc, char **argv, struct err *err)
 {
     const char *file = argv[argc - 1];
+    bool standard = strcmp(file, "-") == 0;
     char *from = path_of(wanted, argv);
-    int status = strcmp(file, "-") == 0 ? fetch(c, from, stdout, err) : fetch_file(c, from, file, err);
-    if (status == 0 && strcmp(file, "-") != 0)
-        fprintf(stderr, "the backup is in %s; keep it as safe as a password\n", file);
+    struct sieve s = {0};
+    int status = standard ? fetch(c, from, stdout, &s, err) : fetch_file(c, from, file, &s, err);
     free(from);
+    if (status == 0 && !standard)
+        fprintf(stderr, "the backup is in %s; keep it as safe as a password\n", file);
+    if (status == 0 && s.left_out)
+        return err_set(err, ERR_CONFLICT, "%zu tenants are not in the backup", s.left_out);
     return status;
 }
 

@@ -40,6 +40,7 @@ static int check_backup(struct backup_check *c, const struct record *r, struct e
     if (r->format_version < 1)
         return damaged(c, err, "there is no version 0 of the format");
     c->begun = true;
+    c->version = r->format_version;
     return 0;
 }
 
@@ -143,6 +144,17 @@ static int check_end(struct backup_check *c, const struct record *r, struct err 
     return 0;
 }
 
+static int check_left_out(struct backup_check *c, const struct record *r, struct err *err)
+{
+    if (c->version < 2 || !app_tenant_name_ok(r->name, strlen(r->name)))
+        return damaged(c, err, "what was left out makes no sense");
+    if (c->in_tenant && strcmp(r->name, c->tenant) != 0)
+        return damaged(c, err, "its end is missing");
+    c->in_tenant = false;
+    c->left = 0;
+    return 0;
+}
+
 static int check_complete(struct backup_check *c, const struct record *r, struct err *err)
 {
     if (r->tenants != c->tenants)
@@ -167,6 +179,7 @@ static int (*const checks[RECORD_TYPE_COUNT])(struct backup_check *c, const stru
     [RECORD_RUN] = check_run,
     [RECORD_REPORT] = check_part,
     [RECORD_END] = check_end,
+    [RECORD_LEFT_OUT] = check_left_out,
     [RECORD_COMPLETE] = check_complete,
 };
 
@@ -181,6 +194,8 @@ static bool may_follow(const struct backup_check *c, enum record_type type)
 {
     if (!c->begun)
         return type == RECORD_BACKUP;
+    if (type == RECORD_LEFT_OUT)
+        return true;
     if (!c->in_tenant)
         return type == RECORD_TENANT || type == RECORD_COMPLETE;
     if (type == RECORD_BACKUP || type == RECORD_COMPLETE)

@@ -12,6 +12,7 @@ struct backup_check {
     bool in_tenant, has_head, has_source;
     enum record_type last;
     char tenant[64];
+    uint64_t version;              /* of the format */
     uint64_t generation, versions; /* of that tenant */
     uint64_t apps, records;
     uint64_t left; /* bytes of a checkpoint or report that must still come */

@@ -116,6 +116,8 @@ static const struct field result_fields[] = {FIELD("stream", FIELD_TEXT, result.
 static const struct field run_fields[] = {RUN_FIELDS, FIELD("report_bytes", FIELD_COUNT, report_bytes), END};
 static const struct field end_fields[] = {FIELD("tenant", FIELD_TEXT, name), FIELD("records", FIELD_COUNT, records),
                                           FIELD("sha256", FIELD_TEXT, checksum), END};
+static const struct field left_out_fields[] = {FIELD("tenant", FIELD_TEXT, name), FIELD("reason", FIELD_TEXT, reason),
+                                               END};
 static const struct field complete_fields[] = {FIELD("tenants", FIELD_COUNT, tenants),
                                                FIELD("sha256", FIELD_TEXT, checksum), END};
 
@@ -136,6 +138,7 @@ static const struct {
     [RECORD_RUN] = {"run", run_fields},
     [RECORD_REPORT] = {"report", data_fields},
     [RECORD_END] = {"end", end_fields},
+    [RECORD_LEFT_OUT] = {"left-out", left_out_fields},
     [RECORD_COMPLETE] = {"complete", complete_fields},
 };
 

@@ -8,7 +8,7 @@
 #include "coredms/coredms.h"
 
 #define BACKUP_FORMAT     "belltower-backup"
-#define BACKUP_VERSION    1
+#define BACKUP_VERSION    2                  /* 1 had no RECORD_LEFT_OUT */
 #define BACKUP_DATA_BYTES (1024 * 1024)      /* of one chunk or part of a report, before base64 */
 #define BACKUP_LINE_BYTES (16 * 1024 * 1024) /* no line is longer */
 #define BACKUP_HEX_SHA256 65
@@ -26,8 +26,9 @@ enum record_type {
     RECORD_SOURCE,
     RECORD_RESULT,
     RECORD_RUN,
-    RECORD_REPORT, /* a part of the report of the run before it */
-    RECORD_END,    /* of the tenant */
+    RECORD_REPORT,   /* a part of the report of the run before it */
+    RECORD_END,      /* of the tenant */
+    RECORD_LEFT_OUT, /* instead of a tenant, or anywhere in it: what is there of it does not count */
     RECORD_COMPLETE,
     RECORD_TYPE_COUNT
 };
@@ -52,7 +53,8 @@ struct record {
     struct source source;
     struct result_row result; /* its texts are the record's own */
     struct buf data;          /* app, chunk, report */
-    char *name;               /* end */
+    char *name;               /* end, left-out */
+    char *reason;             /* left-out: one sentence */
     uint64_t records;         /* end: of the tenant with its first, without the end */
     uint64_t tenants;         /* complete */
     char *checksum;           /* end, complete: SHA-256, hex */

@@ -316,6 +316,13 @@ int backup_begin(struct backup_out *o, backup_write *write, void *context, struc
     return put(o, &r, err);
 }
 
+int backup_left_out(struct backup_out *o, const char *tenant, const struct err *why, struct err *err)
+{
+    const struct record r = {
+        .type = RECORD_LEFT_OUT, .name = (char *)(uintptr_t)tenant, .reason = (char *)(uintptr_t)why->text};
+    return put(o, &r, err);
+}
+
 int backup_complete(struct backup_out *o, struct err *err)
 {
     char hex[DIGEST_HEX_SIZE];

@@ -28,6 +28,8 @@ int backup_state(struct backup_out *o, struct coredms *db, const char *tenant, s
 /* The second half. app: the present one, for its jobs. ERR_CONFLICT if the tenant was rewound or removed since. */
 int backup_history(struct backup_out *o, struct coredms *db, const struct tenant_row *row, const struct app *app,
                    struct err *err) MUSTCHECK;
+/* After one of these failed for the tenant's own sake: it is left out, with the reason, and the next may come. */
+int backup_left_out(struct backup_out *o, const char *tenant, const struct err *why, struct err *err) MUSTCHECK;
 int backup_complete(struct backup_out *o, struct err *err) MUSTCHECK;
 void backup_out_free(struct backup_out *o);
 

@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#define FIXTURE "api/backup/fixtures/version_1.backup"
+#define FIXTURES 2 /* a version each, from 1 */
 static const char app_text[] = "tenant: acme\n"
                                "events: { time: { field: t, format: unix_ms }, fields: { n: int } }\n"
                                "streams: [ { name: a, key: [n], window: { tumbling: 5m }, select: { c: count() } } ]\n"
@@ -491,13 +491,15 @@ static void test_undoing_leaves_nothing(void **state)
 
 /* ---- damage ---- */
 
-static void read_fixture(struct buf *out)
+static void read_fixture(int version, struct buf *out)
 {
-    char bytes[4096];
+    char bytes[4096], path[64];
     size_t n;
-    FILE *in = fopen(FIXTURE, "r");
+    snprintf(path, sizeof path, "api/backup/fixtures/version_%d.backup", version);
+    FILE *in = fopen(path, "r");
     if (!in)
-        fail_msg(FIXTURE ": run this test in the source's directory");
+        fail_msg("%s: run this test in the source's directory", path);
+    buf_clear(out);
     while ((n = fread(bytes, 1, sizeof bytes, in)) > 0)
         buf_add(out, bytes, n);
     fclose(in);
@@ -508,7 +510,7 @@ static void test_version_1_is_read(void **state)
     struct test *t = *state;
     struct buf text = {0};
     struct backup_loaded loaded;
-    read_fixture(&text);
+    read_fixture(1, &text);
     OK(load(t, t->other, &text, &loaded));
     assert_int_equal(loaded.results, 3);
     assert_int_equal(loaded.kept, 1);
@@ -525,50 +527,109 @@ static void refused(struct test *t, const char *text, size_t len)
     assert_true(t->err.text[0] != 0);
 }
 
-static void test_cut_at_every_byte(void **state)
+static int count_left_out(void *context, struct record *r, struct err *err)
+{
+    (void)err;
+    if (r->type == RECORD_LEFT_OUT)
+        ++*(int *)context;
+    return 0;
+}
+
+/* The fixture has one that was left out in the middle, and one before it began. */
+static void test_version_2_is_read(void **state)
 {
     struct test *t = *state;
     struct buf text = {0};
-    read_fixture(&text);
-    for (size_t len = 0; len < text.len; len++)
-        refused(t, text.data, len);
+    int left_out = 0;
+    read_fixture(2, &text);
+    OK(walk(t, text.data, text.len, count_left_out, &left_out));
+    assert_int_equal(left_out, 2);
     buf_free(&text);
 }
 
-static void test_flipped_in_every_bit(void **state)
+static void test_one_that_fails_in_the_middle_is_left_out(void **state)
 {
     struct test *t = *state;
-    struct buf text = {0};
-    read_fixture(&text);
-    for (size_t i = 0; i < text.len; i++)
+    struct backup_out o;
+    struct coredms *db;
+    struct tenant_row row;
+    struct buf out = {0};
+    struct err why;
+    int left_out = 0;
+    fill(t);
+    err_set(&why, ERR_DAMAGED, "batch.db: is damaged");
+    OK(coredms_open(t->uri, "acme", COREDMS_READS, &db, &t->err));
+    OK(backup_begin(&o, append, &out, &t->err));
+    OK(backup_left_out(&o, "before", &why, &t->err));
+    OK(backup_state(&o, db, "acme", &row, &t->err));
+    OK(backup_left_out(&o, "acme", &why, &t->err));
+    OK(backup_complete(&o, &t->err));
+    backup_out_free(&o);
+    tenant_row_free(&row);
+    coredms_close(&db);
+    OK(walk(t, out.data, out.len, count_left_out, &left_out));
+    assert_int_equal(left_out, 2);
+    buf_free(&out);
+}
+
+static void cut_at_every_byte(struct test *t, struct buf *text)
+{
+    for (size_t len = 0; len < text->len; len++)
+        refused(t, text->data, len);
+}
+
+static void flip_every_bit(struct test *t, struct buf *text)
+{
+    for (size_t i = 0; i < text->len; i++)
         for (int bit = 0; bit < 8; bit++) {
-            text.data[i] = (char)(text.data[i] ^ 1 << bit);
-            refused(t, text.data, text.len);
-            text.data[i] = (char)(text.data[i] ^ 1 << bit);
+            text->data[i] = (char)(text->data[i] ^ 1 << bit);
+            refused(t, text->data, text->len);
+            text->data[i] = (char)(text->data[i] ^ 1 << bit);
         }
-    OK(walk(t, text.data, text.len, NULL, NULL));
-    buf_free(&text);
+    OK(walk(t, text->data, text->len, NULL, NULL));
 }
 
-static void test_every_line_is_needed(void **state)
+static void drop_and_repeat_every_line(struct test *t, struct buf *text)
 {
-    struct test *t = *state;
-    struct buf text = {0}, without = {0};
-    read_fixture(&text);
-    for (const char *line = text.data, *end = text.data + text.len; line < end;) {
+    struct buf without = {0};
+    for (const char *line = text->data, *end = text->data + text->len; line < end;) {
         const char *next = (const char *)memchr(line, '\n', (size_t)(end - line)) + 1;
         buf_clear(&without);
-        buf_add(&without, text.data, (size_t)(line - text.data));
+        buf_add(&without, text->data, (size_t)(line - text->data));
         buf_add(&without, next, (size_t)(end - next));
         refused(t, without.data, without.len);
         buf_clear(&without);
-        buf_add(&without, text.data, (size_t)(next - text.data));
+        buf_add(&without, text->data, (size_t)(next - text->data));
         buf_add(&without, line, (size_t)(end - line)); /* twice */
         refused(t, without.data, without.len);
         line = next;
     }
-    buf_free(&text);
     buf_free(&without);
+}
+
+static void of_all_versions(struct test *t, void (*damage)(struct test *t, struct buf *text))
+{
+    struct buf text = {0};
+    for (int version = 1; version <= FIXTURES; version++) {
+        read_fixture(version, &text);
+        damage(t, &text);
+    }
+    buf_free(&text);
+}
+
+static void test_cut_at_every_byte(void **state)
+{
+    of_all_versions(*state, cut_at_every_byte);
+}
+
+static void test_flipped_in_every_bit(void **state)
+{
+    of_all_versions(*state, flip_every_bit);
+}
+
+static void test_every_line_is_needed(void **state)
+{
+    of_all_versions(*state, drop_and_repeat_every_line);
 }
 
 #define BACKUP_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -584,6 +645,8 @@ int main(void)
         BACKUP_TEST(test_kept_data_is_not_lost),
         BACKUP_TEST(test_undoing_leaves_nothing),
         BACKUP_TEST(test_version_1_is_read),
+        BACKUP_TEST(test_version_2_is_read),
+        BACKUP_TEST(test_one_that_fails_in_the_middle_is_left_out),
         BACKUP_TEST(test_cut_at_every_byte),
         BACKUP_TEST(test_flipped_in_every_bit),
         BACKUP_TEST(test_every_line_is_needed),

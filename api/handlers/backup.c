@@ -67,24 +67,46 @@ static bool is_there(const struct tenant_row *row)
     return row->state == TENANT_RUNNING || row->state == TENANT_PAUSED;
 }
 
-static int save_all(struct request *r, const struct tenant_row *rows, size_t count, struct err *err)
+/* It says something of the tenant, not of the store or of whoever takes the backup. */
+static bool is_own(const struct err *err)
+{
+    return err->code == ERR_DAMAGED || err->code == ERR_NOT_FOUND || err->code == ERR_CONFLICT ||
+           err->code == ERR_INVALID || err->code == ERR_TOO_LARGE || err->code == ERR_INTERNAL;
+}
+
+/* One that cannot be saved does not keep the others from it. alone: there are no others, and as long as nothing was
+ * sent, the answer is the reason. */
+static int save_or_leave_out(struct request *r, struct backup_out *out, const char *tenant, bool alone, struct err *err)
+{
+    struct err why;
+    if (save_tenant(r, out, tenant, &why) == 0)
+        return 0;
+    if (!is_own(&why) || (alone && !r->streamed)) {
+        *err = why;
+        return -1;
+    }
+    log_warn("tenant %s is left out of the backup of request %s: %s", tenant, r->id, why.text);
+    return backup_left_out(out, tenant, &why, err);
+}
+
+static int save_all(struct request *r, const struct tenant_row *rows, size_t count, bool alone, struct err *err)
 {
     struct backup_out out;
     int status = backup_begin(&out, send_on, r, err);
     for (size_t i = 0; i < count && status == 0; i++)
         if (is_there(&rows[i]))
-            status = save_tenant(r, &out, rows[i].tenant, err);
+            status = save_or_leave_out(r, &out, rows[i].tenant, alone, err);
     if (status == 0)
         status = backup_complete(&out, err);
     backup_out_free(&out);
     return status;
 }
 
-static void save(struct request *r, const struct tenant_row *rows, size_t count, const char *name)
+static void save(struct request *r, const struct tenant_row *rows, size_t count, bool alone, const char *name)
 {
     struct err err;
     answer_header(r, "Content-Disposition", "attachment; filename=\"%s.backup\"", name);
-    int status = save_all(r, rows, count, &err);
+    int status = save_all(r, rows, count, alone, &err);
     if (status < 0 && !r->streamed) {
         problem_err(r, &err);
         return;
@@ -97,7 +119,7 @@ static void save(struct request *r, const struct tenant_row *rows, size_t count,
 void handle_tenant_backup(struct request *r)
 {
     if (tenant_is_there(r))
-        save(r, &r->tenant, 1, r->tenant.tenant);
+        save(r, &r->tenant, 1, true, r->tenant.tenant);
 }
 
 void handle_backup(struct request *r)
@@ -114,7 +136,7 @@ void handle_backup(struct request *r)
         problem_err(r, &err);
         return;
     }
-    save(r, rows, count, "belltower");
+    save(r, rows, count, false, "belltower");
     for (size_t i = 0; i < count; i++)
         tenant_row_free(&rows[i]);
     free(rows);

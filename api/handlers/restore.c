@@ -30,8 +30,14 @@ struct outcome {
     struct buf credentials;
 };
 
+struct left_out {
+    char **tenants;
+    size_t count;
+};
+
 struct restoring {
     struct request *r;
+    struct left_out left_out; /* what there is of them in the file does not count */
     bool skip;
     struct backup_check check;
     struct backup_load *load; /* NULL: between tenants, or in one that failed */
@@ -55,7 +61,7 @@ static int keep_body(struct request *r, struct spool *spool, struct err *err)
 
 typedef int each_record(void *context, struct record *r, struct err *err);
 
-/* All records in order, each checked before it is given; each may be NULL. */
+/* All records in order, each checked before it is given. */
 static int read_records(struct spool *spool, struct backup_check *check, each_record *each, void *context,
                         struct err *err)
 {
@@ -68,7 +74,7 @@ static int read_records(struct spool *spool, struct backup_check *check, each_re
         struct record record;
         if (backup_check_line(check, line, len, &record, err) < 0)
             return -1;
-        int status = each ? each(context, &record, err) : 0;
+        int status = each(context, &record, err);
         record_free(&record);
         if (status < 0)
             return -1;
@@ -81,11 +87,30 @@ static int read_records(struct spool *spool, struct backup_check *check, each_re
     return backup_check_complete(check, err);
 }
 
-static int check_whole(struct spool *spool, struct err *err)
+static int note_left_out(void *context, struct record *record, struct err *err)
+{
+    struct left_out *l = context;
+    (void)err;
+    if (record->type != RECORD_LEFT_OUT)
+        return 0;
+    l->tenants = mem_resize(l->tenants, l->count + 1, sizeof *l->tenants);
+    l->tenants[l->count++] = mem_strdup(record->name);
+    return 0;
+}
+
+static bool is_left_out(const struct left_out *l, const char *tenant)
+{
+    for (size_t i = 0; i < l->count; i++)
+        if (strcmp(l->tenants[i], tenant) == 0)
+            return true;
+    return false;
+}
+
+static int check_whole(struct spool *spool, struct left_out *left_out, struct err *err)
 {
     struct backup_check check;
     backup_check_begin(&check);
-    int status = read_records(spool, &check, NULL, NULL, err);
+    int status = read_records(spool, &check, note_left_out, left_out, err);
     backup_check_end(&check);
     return status;
 }
@@ -114,13 +139,25 @@ static void fail_tenant(struct restoring *s, const struct err *err)
     leave_tenant(s);
 }
 
+static struct outcome *add_outcome(struct restoring *s)
+{
+    s->outcomes = mem_resize(s->outcomes, s->count + 1, sizeof *s->outcomes);
+    s->outcomes[s->count++] = (struct outcome){0};
+    return present(s);
+}
+
+static void tell_left_out(struct restoring *s, const struct record *record)
+{
+    struct outcome *o = add_outcome(s);
+    o->row.tenant = mem_strdup(record->name);
+    err_set(&o->err, ERR_CONFLICT, "tenant %s was left out of the backup: %s", record->name, record->reason);
+}
+
 static void begin_tenant(struct restoring *s, struct record *record)
 {
     struct err err;
     struct api *api = s->r->api;
-    s->outcomes = mem_resize(s->outcomes, s->count + 1, sizeof *s->outcomes);
-    s->outcomes[s->count++] = (struct outcome){0};
-    struct outcome *o = present(s);
+    struct outcome *o = add_outcome(s);
     s->locked = keeper_lock(api->keeper, record->tenant.tenant, LOCK_MS);
     int status = s->locked ? backup_load_begin(api->settings.coredms, record, &s->load, &err)
                            : err_set(&err, ERR_CONFLICT, "tenant %s is being changed by another call: try again",
@@ -193,7 +230,9 @@ static int take_record(void *context, struct record *record, struct err *err)
     struct err why;
     if (atomic_load(&s->r->api->draining))
         return err_set(err, ERR_UNAVAILABLE, "the server is stopping");
-    if (record->type == RECORD_TENANT)
+    if (record->type == RECORD_LEFT_OUT)
+        tell_left_out(s, record);
+    else if (record->type == RECORD_TENANT && !is_left_out(&s->left_out, record->tenant.tenant))
         begin_tenant(s, record);
     else if (s->load && backup_load_record(s->load, record, &why) < 0)
         fail_tenant(s, &why);
@@ -261,6 +300,9 @@ static void restoring_end(struct restoring *s)
         buf_free(&s->outcomes[i].credentials);
     }
     free(s->outcomes);
+    for (size_t i = 0; i < s->left_out.count; i++)
+        free(s->left_out.tenants[i]);
+    free(s->left_out.tenants);
     backup_check_end(&s->check);
 }
 
@@ -278,7 +320,7 @@ static void restore(struct request *r, struct spool *spool, bool skip)
     struct err err;
     struct restoring s = {.r = r, .skip = skip};
     backup_check_begin(&s.check);
-    if (keep_body(r, spool, &err) < 0 || check_whole(spool, &err) < 0 || restore_all(&s, spool, &err) < 0)
+    if (keep_body(r, spool, &err) < 0 || check_whole(spool, &s.left_out, &err) < 0 || restore_all(&s, spool, &err) < 0)
         problem_err(r, &err);
     else
         answer_outcomes(&s);

@@ -158,7 +158,7 @@ class Refused(PlatformTest):
                             (good, 'checksum'), (''.join(lines[:-1]), 'cut short'), (''.join(lines)[:-1], 'cut short'),
                             (''.join(lines[:result] + lines[result + 1:]), 'missing'),
                             (''.join(lines[:result] + [lines[result].replace('"number":', '"nummer":')] + lines[result + 1:]), 'nummer'),
-                            (lines[0].replace('"version":1', '"version":2') + ''.join(lines[1:]), 'newer Belltower'),
+                            (lines[0].replace('"version":2', '"version":3') + ''.join(lines[1:]), 'newer Belltower'),
                             (''.join(lines) + lines[0], 'behind its end')):
             with self.subTest(words):
                 self.put(body, 400, words)
@@ -332,9 +332,7 @@ class Vanished(PlatformTest):
         self.assertEqual(p.request('GET', '/v1/tenants/broken').status, 200)
 
 
-class Gone(PlatformTest):
-    """What a tenant has in the store is gone while nobody has it open: it is not begun anew without a word."""
-
+class StoreTest(PlatformTest):
     def load(self, tenant):
         """Onboarded, with results and a report; then paused. What it has: results, and the ids of its runs."""
         p = self.platform
@@ -351,6 +349,28 @@ class Gone(PlatformTest):
     def pause(self, tenant):
         self.assertEqual(self.platform.request('POST', '/v1/tenants/%s/pause' % tenant).status, 200)
         wait_for(lambda: not any(w['pid'] for w in self.platform.status(tenant)['workers'].values()), 'the pause')
+
+    def damage(self, tenant, table):
+        """One bit in the first page of that table in batch.db, while the tenant is paused. Answers the page's number."""
+        path = '%s/tenants/%s/batch.db' % (self.platform.data, tenant)
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute('PRAGMA wal_checkpoint(TRUNCATE)').fetchall()
+            size = db.execute('PRAGMA page_size').fetchone()[0]
+            if table == 'free':
+                page = int.from_bytes(read(path, 'rb')[32:36], 'big')  # the first of the free ones
+            else:
+                page = db.execute("SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY path", (table,)).fetchone()[0]
+        self.assertGreater(page, 1)
+        with open(path, 'r+b') as f:
+            f.seek((page - 1) * size + size // 2)
+            was = f.read(1)
+            f.seek(-1, os.SEEK_CUR)
+            f.write(bytes([was[0] ^ 1]))
+        return page
+
+
+class Gone(StoreTest):
+    """What a tenant has in the store is gone while nobody has it open: it is not begun anew without a word."""
 
     def expect_parked(self, tenant, role, words):
         """After a resume; and the whole platform says so."""
@@ -417,23 +437,6 @@ class Gone(PlatformTest):
         wait_for(lambda: len(p.results('anew')) == len(results), 'what the queue of results still holds')
         self.assertEqual(p.results('anew'), results)
         self.assertEqual(p.get('/v1/tenants/anew/runs?cause=on-demand&state=done')['runs'], [])
-
-    def damage(self, tenant, table):
-        """One bit in the first page of that table in batch.db, whose pages are in the file, as after a pause. Answers the page's number."""
-        path = '%s/tenants/%s/batch.db' % (self.platform.data, tenant)
-        with contextlib.closing(sqlite3.connect(path)) as db:
-            size = db.execute('PRAGMA page_size').fetchone()[0]
-            if table == 'free':
-                page = int.from_bytes(read(path, 'rb')[32:36], 'big')  # the first of the free ones
-            else:
-                page = db.execute("SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY path", (table,)).fetchone()[0]
-        self.assertGreater(page, 1)
-        with open(path, 'r+b') as f:
-            f.seek((page - 1) * size + size // 2)
-            was = f.read(1)
-            f.seek(-1, os.SEEK_CUR)
-            f.write(bytes([was[0] ^ 1]))
-        return page
 
     def test_damage_in_use_is_shown_without_a_restart(self):
         p = self.platform
@@ -518,6 +521,37 @@ class Gone(PlatformTest):
         self.assertEqual(len(published(p, 'reread')), counted)  # nothing twice
         self.assertEqual(p.results('reread'), results)
         self.assertEqual([r['run'] for r in p.get('/v1/tenants/reread/runs')['runs']], runs)
+
+
+class LeftOut(StoreTest):
+    def test_a_damaged_tenant_does_not_keep_the_others_from_a_backup(self):
+        p = self.platform
+        results, _ = self.load('good')
+        self.load('bad')
+        self.damage('bad', 'runs')  # comes last in a backup
+        done = p.command('backup', 'bad', p.dir + '/bad')
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn('tenants/bad/batch.db: is damaged', done.stderr)
+        self.assertFalse(os.path.exists(p.dir + '/bad'))
+        done = p.command('backup', '--all', p.dir + '/all')
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn('bad is left out of the backup: ', done.stderr)
+        self.assertIn('tenants/bad/batch.db: is damaged', done.stderr)
+        self.assertNotIn('good is left out', done.stderr)
+        piped = p.command('backup', '--all', '-')
+        self.assertEqual(piped.returncode, 1)
+        self.assertIn('bad is left out of the backup: ', piped.stderr)
+        left_out = [r for r in map(json.loads, piped.stdout.splitlines()) if r['type'] == 'left-out']
+        self.assertEqual([r['tenant'] for r in left_out], ['bad'])
+        for tenant in ('good', 'bad'):
+            self.assertEqual(p.command('tenant', 'remove', tenant, '--yes').returncode, 0)
+        done = p.command('restore', p.dir + '/all', '--skip')
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn('bad is not restored: tenant bad was left out of the backup: ', done.stderr)
+        self.assertEqual([(t['tenant'], t['restored']) for t in json.loads(done.stdout)['tenants']], [('bad', False), ('good', True)])
+        self.assertEqual([t['tenant'] for t in p.get('/v1/tenants')['tenants']], ['good'])
+        self.assertEqual(p.results('good'), results)
+        self.assertFalse(os.path.exists(p.data + '/tenants/bad/batch.db'))
 
 
 class Strange(PlatformTest):
