@@ -52,6 +52,8 @@ static int list_url(struct buf *url, const struct wanted *w, const char *tenant,
     buf_add_str(url, w->listing->path);
     client_query(url, "stream", w->stream);
     client_query(url, "to", w->to);
+    if (w->can_follow) /* results */
+        client_query(url, "ids", "true");
     return add_filters(url, w->where, err);
 }
 

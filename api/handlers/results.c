@@ -4,6 +4,7 @@
 #include "api/handlers/shared.h"
 #include "api/routes.h"
 
+#include "base/hash.h"
 #include "base/json.h"
 
 #include <stdio.h>
@@ -19,6 +20,7 @@ struct wanted {
     char *stream, *cursor; /* stream NULL: all */
     int64_t from, to;
     size_t limit;
+    bool ids;                                       /* each row has its message_id */
     char *names[FILTERS_MAX], *values[FILTERS_MAX]; /* of key fields, as sent */
     size_t filter_count;
 };
@@ -37,9 +39,9 @@ static void wanted_free(struct wanted *w)
 
 static int take_parameter(void *context, const char *name, const char *value, size_t len, struct err *err)
 {
-    static const char *const others[] = {"from", "to", "limit"};
+    static const char *const others[] = {"from", "to", "limit", "ids"};
     struct wanted *w = context;
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (strcmp(name, others[i]) == 0)
             return 0;
     bool stream = strcmp(name, "stream") == 0;
@@ -61,7 +63,7 @@ static int read_wanted(struct request *r, struct wanted *w, struct err *err)
     w->from = 0;
     w->to = INT64_MAX;
     if (request_limit(r, LIMIT_DEFAULT, LIMIT_MAX, &w->limit, err) < 0 || query_time(r, "from", &w->from, err) < 0 ||
-        query_time(r, "to", &w->to, err) < 0)
+        query_time(r, "to", &w->to, err) < 0 || request_flag(r, "ids", &w->ids, err) < 0)
         return -1;
     return request_query_each(r, take_parameter, w, err);
 }
@@ -145,7 +147,8 @@ static int check_wanted(const struct wanted *w, struct err *err)
 
 struct writing {
     struct buf *out;
-    bool csv;
+    bool csv, ids;
+    struct buf with_id;
     struct csv_columns columns;
     size_t count;
 };
@@ -159,14 +162,40 @@ static void stream_columns(struct csv_columns *c, const struct app_stream *s)
         csv_columns_add(c, s->result_names[i].name);
 }
 
+/* Into w->with_id: the row's body with its message_id behind the last member, unless a field bears that name. */
+static void add_id(struct writing *w, const struct result_row *row)
+{
+    const char *value;
+    size_t len = row->body_len;
+    char hash[33];
+    buf_clear(&w->with_id);
+    buf_add(&w->with_id, row->body, row->body_len);
+    if (json_find(row->body, row->body_len, "message_id", &value, &len) != JSON_END)
+        return;
+    while (w->with_id.len && w->with_id.data[w->with_id.len - 1] != '}')
+        w->with_id.len--;
+    w->with_id.len -= w->with_id.len > 0;
+    json_w_name(&w->with_id, "message_id");
+    hash_fnv128_hex(row->key, strlen(row->key), hash);
+    buf_printf(&w->with_id, "\"%s:%s:%lld:%llu.%u\"}", row->stream, hash, (long long)row->window_start,
+               (unsigned long long)row->generation, row->revision);
+}
+
 static bool write_row(void *context, const struct result_row *row)
 {
     struct writing *w = context;
+    const char *body = row->body;
+    size_t len = row->body_len;
     w->count++;
+    if (w->ids) {
+        add_id(w, row);
+        body = w->with_id.data;
+        len = w->with_id.len;
+    }
     if (w->csv)
-        csv_row_write(w->out, &w->columns, row->body, row->body_len);
+        csv_row_write(w->out, &w->columns, body, len);
     else
-        json_w_raw(w->out, row->body, row->body_len);
+        json_w_raw(w->out, body, len);
     return true;
 }
 
@@ -227,6 +256,8 @@ static void begin_rows(const struct wanted *w, struct writing *out)
     for (size_t i = 0; out->csv && i < w->app->stream_count; i++)
         if (!w->stream || strcmp(w->stream, w->app->streams[i].name) == 0)
             stream_columns(&out->columns, &w->app->streams[i]);
+    if (out->csv && w->ids)
+        csv_columns_add(&out->columns, "message_id");
     if (out->csv) {
         csv_header_write(out->out, &out->columns);
         return;
@@ -254,7 +285,7 @@ static void list(struct request *r, struct coredms *db, struct wanted *w)
 {
     struct err err;
     char *next = NULL;
-    struct writing out = {.out = &r->body, .csv = request_wants_csv(r)};
+    struct writing out = {.out = &r->body, .csv = request_wants_csv(r), .ids = w->ids};
     if (check_wanted(w, &err) < 0) {
         problem_err(r, &err);
         return;
@@ -265,6 +296,7 @@ static void list(struct request *r, struct coredms *db, struct wanted *w)
     else
         answer_rows(r, &out, next);
     csv_columns_free(&out.columns);
+    buf_free(&out.with_id);
     free(next);
 }
 
