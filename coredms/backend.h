@@ -10,6 +10,7 @@
 #define COREDMS_CALLS(CALL)                                                                                            \
     CALL(coredms_ping)                                                                                                 \
     CALL(coredms_block_ms)                                                                                             \
+    CALL(coredms_inspect)                                                                                              \
     CALL(coredms_idle)                                                                                                 \
     CALL(registry_add)                                                                                                 \
     CALL(registry_get)                                                                                                 \

@@ -112,6 +112,11 @@ int64_t coredms_block_ms(const struct coredms *db)
     return db->backend->coredms_block_ms(db);
 }
 
+int coredms_inspect(struct coredms *db, damage_each *each, void *context, int64_t *looked_at, struct err *err)
+{
+    return check_own(db, err) < 0 ? -1 : db->backend->coredms_inspect(db, each, context, looked_at, err);
+}
+
 int coredms_idle(struct coredms *db, struct err *err)
 {
     return db->backend->coredms_idle(db, err);

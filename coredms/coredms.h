@@ -56,6 +56,13 @@ int64_t coredms_block_ms(const struct coredms *db);
 /* Housekeeping while idle (SQLite: folds the write-ahead log back into the file); worth a call a minute. */
 int coredms_idle(struct coredms *db, struct err *err) MUSTCHECK;
 
+/* Looks at every page of the tenant's own files, those that hold nothing too, against its checksum; each that is
+ * damaged is told to `each` in words ("DIR/.../batch.db: page 17"). *looked_at: pages with checksums. Nothing to look
+ * at on MongoDB, which has its own. Workers may be at work. */
+typedef void damage_each(void *context, const char *where);
+int coredms_inspect(struct coredms *db, damage_each *each, void *context, int64_t *looked_at,
+                    struct err *err) MUSTCHECK;
+
 /* ================= registry ================= */
 enum tenant_state { TENANT_CREATING, TENANT_RUNNING, TENANT_PAUSED, TENANT_REMOVING };
 

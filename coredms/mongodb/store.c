@@ -160,6 +160,16 @@ int64_t mongodb_coredms_block_ms(const struct coredms *db)
     return 4 * once;
 }
 
+int mongodb_coredms_inspect(struct coredms *db, damage_each *each, void *context, int64_t *looked_at, struct err *err)
+{
+    (void)db;
+    (void)each;
+    (void)context;
+    (void)err;
+    *looked_at = 0;
+    return 0;
+}
+
 int mongodb_coredms_idle(struct coredms *db, struct err *err)
 {
     (void)db;

@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 /* ---- the shim under SQL of the test's own, beside a SQLite without it ---- */
@@ -250,6 +251,107 @@ static void test_a_value_written_by_another_program(void **state)
     assert_int_equal(seen, 0);
 }
 
+struct told {
+    int count;
+    char last[200];
+};
+
+static void note_damage(void *context, const char *where)
+{
+    struct told *told = context;
+    told->count++;
+    snprintf(told->last, sizeof told->last, "%s", where);
+}
+
+static void flip_byte(const char *path, off_t at)
+{
+    unsigned char byte;
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, &byte, 1, at), 1);
+    byte ^= 1;
+    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+    close(fd);
+}
+
+/* What an inspection by a reader of its own tells; *pages: how many it looked at. */
+static struct told inspected(struct test *t, int64_t *pages)
+{
+    struct told told = {0};
+    struct coredms *db;
+    OK(coredms_open(t->uri, "acme", COREDMS_READS, &db, &t->err));
+    OK(coredms_inspect(db, note_damage, &told, pages, &t->err));
+    coredms_close(&db);
+    return told;
+}
+
+static void fill_pages(struct test *t, struct source *s, size_t rows)
+{
+    char body[1024] = {0};
+    struct result_row row = contract_result("a", "[1]", 0, body);
+    memset(body, ' ', sizeof body);
+    memcpy(body, "{\"n\":7", 6);
+    body[sizeof body - 1] = '}';
+    row.body_len = sizeof body;
+    for (size_t i = 0; i < rows; i++) {
+        row.window_start = (int64_t)i * 300000;
+        row.window_end = row.window_start + 300000;
+        contract_put(t, s, &row, 1);
+    }
+}
+
+static void test_every_page_is_inspected(void **state)
+{
+    struct files *f = *state;
+    struct test *t = &f->test;
+    struct source s;
+    struct stat st;
+    size_t gone;
+    int64_t pages, now;
+    char path[160];
+    open_all(t);
+    OK(history_raise(t->db, 1, &s, &t->err));
+    fill_pages(t, &s, 40);
+    OK(history_expire(t->db, INT64_MAX, 30, &gone, &t->err)); /* leaves free pages */
+    coredms_close(&t->db);
+    assert_int_equal(inspected(t, &pages).count, 0);
+    snprintf(path, sizeof path, "%s", path_of(f, "tenants/acme/batch.db"));
+    assert_int_equal(stat(path, &st), 0);
+    for (off_t page = 2; page <= st.st_size / 4096; page++) {
+        char where[200];
+        flip_byte(path, (page - 1) * 4096 + 2000);
+        struct told told = inspected(t, &now);
+        snprintf(where, sizeof where, "%s: page %lld", path, (long long)page);
+        assert_int_equal(told.count, 1);
+        assert_string_equal(told.last, where);
+        assert_int_equal(now, pages);
+        flip_byte(path, (page - 1) * 4096 + 2000);
+    }
+    assert_int_equal(inspected(t, &pages).count, 0);
+}
+
+static void test_the_log_is_inspected(void **state)
+{
+    struct files *f = *state;
+    struct test *t = &f->test;
+    struct source s;
+    int64_t pages, with_log;
+    char path[160];
+    open_all(t);
+    OK(history_raise(t->db, 1, &s, &t->err));
+    OK(coredms_idle(t->db, &t->err));
+    assert_int_equal(inspected(t, &pages).count, 0);
+    fill_pages(t, &s, 20); /* pages that only the log has, and newer ones of what the file has */
+    assert_int_equal(inspected(t, &with_log).count, 0);
+    assert_true(with_log > pages);
+    snprintf(path, sizeof path, "%s", path_of(f, "tenants/acme/batch.db-wal"));
+    flip_byte(path, 32 + 24 + 2000);
+    struct told told = inspected(t, &pages);
+    assert_int_equal(told.count, 1);
+    assert_non_null(strstr(told.last, "batch.db-wal: page "));
+    flip_byte(path, 32 + 24 + 2000);
+}
+
 /* As the `.backup` of the sqlite3 command, from a file in use. */
 static void back_up(const char *from, const char *to)
 {
@@ -388,6 +490,8 @@ int main(void)
         PAGES_TEST(test_nothing_is_written_behind_a_broken_chain),
         PAGES_TEST(test_no_page_is_mapped),
         PAGES_TEST(test_a_value_written_by_another_program),
+        PAGES_TEST(test_every_page_is_inspected),
+        PAGES_TEST(test_the_log_is_inspected),
         PAGES_TEST(test_a_copy_by_backup_is_whole),
         PAGES_TEST(test_a_reader_before_during_and_after_the_migration),
         PAGES_TEST(test_a_migration_broken_off),

@@ -345,8 +345,27 @@ class Replay(GuaranteesTest):
             self.assertEqual(touched.rowcount, 1)
         done = self.platform.command('verify', 'touched', '-o', 'json')
         self.assertEqual(done.returncode, 1, done.stderr)
-        self.assertIn('batch.db: is damaged', done.stderr)
+        self.assertRegex(done.stderr, r'touched/batch\.db(-wal)?: page \d+ does not have its checksum')
         self.assertEqual([(d['difference'], self.seconds(d['window_start'])) for d in map(json.loads, done.stdout.splitlines())], [('different', 20)])
+
+    def test_verify_shows_damage_where_no_result_is(self):
+        self.load('elsewhere')
+        path = self.platform.data + '/tenants/elsewhere/batch.db'
+        self.platform.request('POST', '/v1/tenants/elsewhere/pause')
+        wait_for(lambda: not self.worker('elsewhere', 'batch')['pid'], 'the pause')
+        done = self.platform.command('verify', 'elsewhere')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stderr, r'(\d+) of \1 pages of the store have their checksums')
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute('PRAGMA wal_checkpoint(TRUNCATE)').fetchall()
+            page, = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'schedules'").fetchone()
+        with open(path, 'r+b') as f:
+            f.seek((page - 1) * 4096 + 2000)
+            f.write(b'x')
+        done = self.platform.command('verify', 'elsewhere')
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn('elsewhere/batch.db: page %d does not have its checksum' % page, done.stderr)
+        self.assertIn('5 stored results are the same', done.stderr)
 
     def test_verify_after_a_rewind(self):
         self.load('again')
@@ -354,6 +373,7 @@ class Replay(GuaranteesTest):
         self.assertEqual(answer.status, 202, answer)
         wait_for(lambda: self.platform.command('verify', 'again').returncode == 0 and
                  '3 stored results are the same' in self.platform.command('verify', 'again').stderr, 'the rewind')
+        self.assertIn('2 stored results are left out: they are of a generation before 2', self.platform.command('verify', 'again').stderr)
 
     def test_verify_while_events_flow_and_after_kills(self):
         self.onboard('flowing')
@@ -383,6 +403,15 @@ class Replay(GuaranteesTest):
         self.platform.request('POST', '/v1/tenants/explained/pause')  # its last checkpoint has read all
         wait_for(lambda: not self.worker('explained')['pid'], 'the pause')
         ids = [i for i, body in self.published('explained') if body['k'] == 1]
+        shown = self.platform.command('results', 'explained', '--where', 'k=1', '-o', 'json')
+        self.assertEqual([json.loads(line)['message_id'] for line in shown.stdout.splitlines()], ids)
+        for format in ('table', 'csv'):
+            shown = self.platform.command('results', 'explained', '--where', 'k=1', '-o', format).stdout.splitlines()
+            self.assertIn('message_id', shown[0])
+            self.assertIn(ids[0], shown[1])
+        self.assertNotIn('message_id', self.platform.results('explained')[0])  # the rows as they were published
+        rows = self.platform.request('GET', '/v1/tenants/explained/results?ids=true&k=1', headers={'Accept': 'text/csv'}).text.splitlines()
+        self.assertTrue(rows[0].endswith(',message_id') and rows[1].endswith(',' + ids[0]), rows)
         done = self.platform.command('explain', 'explained', ids[0], '-o', 'json', '--all')
         self.assertEqual(done.returncode, 0, done.stderr)
         events = [json.loads(line) for line in done.stdout.splitlines()]
