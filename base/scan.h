@@ -17,6 +17,11 @@ static inline bool scan_is_digit(char c)
     return (unsigned char)(c - '0') < 10;
 }
 
+static inline bool scan_is_special(char c)
+{
+    return (unsigned char)c < 0x20 || (unsigned char)c >= 0x80 || c == '"' || c == '\\';
+}
+
 /* The first byte of [s, end) that needs a look within a JSON string: a control character, a quote, a backslash, or one
  * beyond ASCII; end if there is none. */
 static inline const char *scan_plain_bytes(const char *s, const char *end)
@@ -31,24 +36,43 @@ static inline const char *scan_plain_bytes(const char *s, const char *end)
             break;
         s += 8;
     }
-    while (s < end && (unsigned char)*s >= 0x20 && (unsigned char)*s < 0x80 && *s != '"' && *s != '\\')
+    while (s < end && !scan_is_special(*s))
         s++;
     return s;
+}
+
+#define SCAN_SPECIAL 16 /* bytes looked at together */
+
+/* Which of them need a look within a JSON string, see scan_plain: bit i for the one at i. */
+static inline unsigned scan_special_bits_bytes(const char *s)
+{
+    unsigned bits = 0;
+    for (unsigned i = 0; i < SCAN_SPECIAL; i++)
+        bits |= (unsigned)scan_is_special(s[i]) << i;
+    return bits;
+}
+
+static inline unsigned scan_special_bits(const char *s)
+{
+#if defined(SCAN_SSE2)
+    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(0x20);
+    __m128i w = _mm_loadu_si128((const __m128i *)(const void *)s);
+    /* signed: bytes beyond ASCII are below a space, too */
+    return (unsigned)_mm_movemask_epi8(
+        _mm_or_si128(_mm_cmplt_epi8(w, space), _mm_or_si128(_mm_cmpeq_epi8(w, quote), _mm_cmpeq_epi8(w, slash))));
+#else
+    return scan_special_bits_bytes(s);
+#endif
 }
 
 static inline const char *scan_plain(const char *s, const char *end)
 {
 #if defined(SCAN_SSE2)
-    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(0x20);
-    while (end - s >= 16) {
-        __m128i w = _mm_loadu_si128((const __m128i *)(const void *)s);
-        /* signed: bytes beyond ASCII are below a space, too */
-        __m128i special =
-            _mm_or_si128(_mm_cmplt_epi8(w, space), _mm_or_si128(_mm_cmpeq_epi8(w, quote), _mm_cmpeq_epi8(w, slash)));
-        unsigned mask = (unsigned)_mm_movemask_epi8(special);
+    while (end - s >= SCAN_SPECIAL) {
+        unsigned mask = scan_special_bits(s);
         if (mask)
             return s + __builtin_ctz(mask);
-        s += 16;
+        s += SCAN_SPECIAL;
     }
 #endif
     return scan_plain_bytes(s, end);
@@ -162,15 +186,30 @@ static inline uint64_t scan_ten_to(unsigned n) /* n: up to 15 */
     return tens[n];
 }
 
-/* The value of the first `count` (1 to 8) of eight characters, the first in the lowest byte, all digits; what is behind
- * them may be anything. Pairs, fours and eights are put together side by side. */
-static inline uint64_t scan_digits_value(uint64_t w, unsigned count)
+/* The value of eight digits, as numbers from 0 to 9, the first in the lowest byte. Pairs, fours and eights are put
+ * together side by side. */
+static inline uint64_t scan_eight_value(uint64_t w)
 {
-    w = (w ^ UINT64_C(0x3030303030303030)) << (64 - 8 * count);
     w = w * 10 + (w >> 8);
     return (((w & UINT64_C(0x000000FF000000FF)) * UINT64_C(0x000F424000000064)) +
             (((w >> 16) & UINT64_C(0x000000FF000000FF)) * UINT64_C(0x0000271000000001))) >>
            32;
+}
+
+/* Is each of eight bytes a number from 0 to 9? */
+static inline bool scan_eight_digits(uint64_t w)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
+    return !((((w & ~tops) + ones * 0x76) | w) & tops);
+}
+
+#define SCAN_ZEROS UINT64_C(0x3030303030303030)
+
+/* The value of the first `count` (1 to 8) of eight characters, the first in the lowest byte, all digits; what is behind
+ * them may be anything. */
+static inline uint64_t scan_digits_value(uint64_t w, unsigned count)
+{
+    return scan_eight_value((w ^ SCAN_ZEROS) << (64 - 8 * count));
 }
 
 /* The first in the lowest byte. */

@@ -53,6 +53,20 @@ static void every_byte_at_every_place(void **state)
     }
 }
 
+static void which_bytes_need_a_look(void **state)
+{
+    (void)state;
+    char text[SCAN_SPECIAL];
+    for (unsigned at = 0; at < SCAN_SPECIAL; at++)
+        for (int byte = 0; byte < 256; byte++) {
+            memset(text, 'a', sizeof text);
+            text[at] = (char)byte;
+            const unsigned want = (unsigned)(one_by_one(text + at, text + at + 1) == text + at) << at;
+            assert_int_equal(scan_special_bits(text), want);
+            assert_int_equal(scan_special_bits_bytes(text), want);
+        }
+}
+
 static void texts_are_the_same_if_all_bytes_are(void **state)
 {
     (void)state;
@@ -85,6 +99,17 @@ static void which_bytes_are_the_same(void **state)
         assert_int_equal(scan_same_bits(a, b), want);
         assert_int_equal(scan_same_bits_bytes(a, b), want);
     }
+}
+
+static void eight_digits(void **state)
+{
+    (void)state;
+    for (unsigned at = 0; at < 8; at++)
+        for (uint64_t byte = 0; byte < 256; byte++) {
+            const uint64_t nines = UINT64_C(0x0909090909090909) & ~(UINT64_C(0xFF) << 8 * at);
+            assert_int_equal(scan_eight_digits(byte << 8 * at), byte < 10);
+            assert_int_equal(scan_eight_digits(nines + (byte << 8 * at)), byte < 10);
+        }
 }
 
 static void digits_and_their_value(void **state)
@@ -219,8 +244,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_byte_at_every_place),
+        cmocka_unit_test(which_bytes_need_a_look),
         cmocka_unit_test(texts_are_the_same_if_all_bytes_are),
         cmocka_unit_test(which_bytes_are_the_same),
+        cmocka_unit_test(eight_digits),
         cmocka_unit_test(digits_and_their_value),
         cmocka_unit_test(plain_numbers),
         cmocka_unit_test(numbers_by_chance),

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define PATIENCE_MAX 1024
-#define NOTHING_SEEN UINT32_MAX /* more bits than there are bytes: no text is the same */
 
 void layouts_free(struct layouts *l)
 {
@@ -15,6 +14,7 @@ void layouts_free(struct layouts *l)
         buf_free(&l->at[i].text);
         free(l->at[i].missing);
     }
+    shapes_free(&l->shapes);
     *l = (struct layouts){0};
 }
 
@@ -141,8 +141,7 @@ static struct hole hole_behind(uint32_t lead)
 {
     return (struct hole){.lead = lead,
                          .lead_bits = lead < 16 ? (1U << lead) - 1 : 0xFFFF,
-                         .room = (lead < 16 ? 16 : lead) + SCAN_NUMBER,
-                         .seen_bits = NOTHING_SEEN};
+                         .room = (lead < 16 ? 16 : lead) + SCAN_NUMBER};
 }
 
 static bool learn_holes(struct layout *l, const struct app *app, struct walk *w, const struct layout_target *targets,
@@ -272,13 +271,18 @@ static __attribute__((noinline)) const char *skip_checked(const char *s, const c
     return json_skip(&j, &from) ? j.at : NULL;
 }
 
+static inline bool goes_on(const char *behind_int)
+{
+    return *behind_int == '.' || (*behind_int | 0x20) == 'e';
+}
+
 static inline const char *read_any(const char *s, const char *end)
 {
     const char *text, *behind;
     size_t len;
     int64_t number;
     behind = *s == '"' ? read_plain(s, end, &text, &len) : scan_int(s, end, &number);
-    return behind ? behind : skip_checked(s, end);
+    return behind && (behind == end || !goes_on(behind)) ? behind : skip_checked(s, end);
 }
 
 /* A number must end where it ends: 1x is no value of a valid object, and what follows is compared anyway. */
@@ -308,7 +312,7 @@ static __attribute__((noinline)) const char *read_hole(const struct hole *h, str
         return behind;
     case HOLE_TIME_TEXT:
         if (!(behind = read_plain(s, end, &text, &len)) ||
-            !time_memory_parse(&l->time, &app->time.format, text, len, time))
+            !time_memory_parse(&l->shapes.times, &app->time.format, text, len, time))
             return NULL;
         return behind;
     case HOLE_TIME_MS:
@@ -350,15 +354,15 @@ static inline const char *read_roomy(const struct hole *h, struct layouts *l, co
         behind = v->b ? s + 4 : memcmp(s, "false", 5) == 0 ? s + 5 : NULL;
         break;
     case HOLE_TIME_TEXT:
-        len = *s == '"' ? time_memory_begins(&l->time, s + 1, (size_t)(end - s) - 1, time) : 0;
+        len = *s == '"' ? time_memory_begins(&l->shapes.times, s + 1, (size_t)(end - s) - 1, time) : 0;
         if (len && end - s > (ptrdiff_t)len + 2 && s[len + 1] == '"') /* plain, as the one remembered was */
             behind = s + len + 2;
         break;
     case HOLE_SKIP:
         if (*s == '"')
             behind = read_plain(s, end, &text, &len);
-        else
-            behind = scan_int_within(s, &number);
+        else if ((behind = scan_int_within(s, &number)) && goes_on(behind))
+            behind = NULL;
         break;
     default:
         break;
@@ -368,74 +372,17 @@ static inline const char *read_roomy(const struct hole *h, struct layouts *l, co
 
 /* ---- the object ---- */
 
-/* ---- values that stay ---- */
-
-#define WORTH 8  /* a value that stayed so often is compared again at once when it has changed */
-#define REST  30 /* ... another only after so many */
-
-/* Is the value at s, where SCAN_NUMBER bytes are, what it was? */
-static inline bool stays(struct hole *h, const char *s)
-{
-    if (!h->rest && !(~scan_same_bits(s, h->seen) & h->seen_bits)) {
-        h->hits++;
-        return true;
-    }
-    return false;
-}
-
-static inline const char *take_again(const struct hole *h, const char *s, struct value *slots)
-{
-    struct value *v = &slots[h->slot];
-    if (h->kind >= HOLE_INT) {
-        *v = h->value;
-        if (h->kind == HOLE_STRING)
-            v->s = s + 1;
-    }
-    return s + h->seen_len;
-}
-
-/* It has changed to what was read from s to behind it. */
-static __attribute__((noinline)) void see(struct hole *h, const char *s, const char *behind, const struct value *slots)
-{
-    size_t len = (size_t)(behind - s);
-    h->rest = h->hits >= WORTH ? 0 : REST;
-    h->hits = 0;
-    if (len >= sizeof h->seen || h->kind > HOLE_STRING) {
-        h->seen_bits = NOTHING_SEEN;
-        return;
-    }
-    memcpy(h->seen, s, sizeof h->seen);
-    h->seen_len = (uint32_t)len;
-    h->seen_bits = (2U << len) - 1;
-    if (h->kind >= HOLE_INT)
-        h->value = slots[h->slot];
-}
-
-/* Of a hole with room. */
-static inline const char *read_value(struct hole *h, struct layouts *l, const struct app *app, const char *s,
-                                     const char *end, struct value *slots, int64_t *time)
-{
-    if (stays(h, s))
-        return take_again(h, s, slots);
-    const char *behind = read_roomy(h, l, app, s, end, slots, time);
-    if (h->rest)
-        h->rest--;
-    else if (behind)
-        see(h, s, behind, slots);
-    return behind;
-}
-
-static const char *read_layout(struct layout *n, struct layouts *l, const struct app *app, const char *s,
+static const char *read_layout(const struct layout *n, struct layouts *l, const struct app *app, const char *s,
                                const char *end, struct value *slots, int64_t *time)
 {
     const char *text = n->text.data;
-    for (struct hole *h = n->holes, *last = h + n->hole_count; h < last; h++) {
+    for (const struct hole *h = n->holes, *last = h + n->hole_count; h < last; h++) {
         size_t left = (size_t)(end - s);
         if (left >= h->room) {
             if (~scan_same_bits(s, text) & h->lead_bits ||
                 (h->lead > 16 && !scan_same(s + 16, text + 16, h->lead - 16)))
                 return NULL;
-            s = read_value(h, l, app, s + h->lead, end, slots, time);
+            s = read_roomy(h, l, app, s + h->lead, end, slots, time);
         } else {
             if (left <= h->lead || !scan_same(s, text, h->lead))
                 return NULL;
@@ -444,6 +391,7 @@ static const char *read_layout(struct layout *n, struct layouts *l, const struct
         text += h->lead;
         if (!s)
             return NULL;
+        l->ends[h - n->holes] = s;
     }
     return (size_t)(end - s) >= n->tail && scan_same(s, text, n->tail) ? s + n->tail : NULL;
 }
@@ -468,20 +416,49 @@ static void fits(struct layouts *l, struct layout *n, const struct app *app, str
     l->last = (uint32_t)(n - l->at);
 }
 
-bool layouts_read(struct layouts *l, const struct app *app, struct json *j, struct value *slots, int64_t *time)
+/* The object at s was read: the next may have values as long as its. */
+static void learn_shape(struct layouts *l, const struct layout *n, const struct app *app, const char *s, size_t len,
+                        const struct value *slots, int64_t time)
 {
-    if (!j->at)
-        return false;
+    struct shape_value values[SHAPE_VALUES];
+    const char *at = s;
+    if (!shapes_want(&l->shapes, len, n->hole_count))
+        return;
+    for (uint32_t i = 0; i < n->hole_count; i++) {
+        const struct hole *h = &n->holes[i];
+        const char *token = at + h->lead;
+        at = l->ends[i];
+        values[i] = (struct shape_value){token, (uint32_t)(at - token), h->slot, h->kind};
+    }
+    shapes_learn(&l->shapes, app, s, len, values, n->hole_count, slots, time);
+}
+
+static __attribute__((noinline)) const char *read_by_layout(struct layouts *l, const struct app *app, const char *s,
+                                                            const char *end, struct value *slots, int64_t *time)
+{
     for (uint32_t i = 0; i < l->count; i++) {
         struct layout *n = nth(l, i);
-        const char *behind = n->text.len ? read_layout(n, l, app, j->at, j->end, slots, time) : NULL;
+        const char *behind = n->text.len ? read_layout(n, l, app, s, end, slots, time) : NULL;
         if (!behind)
             continue;
         fits(l, n, app, slots);
-        j->at = behind;
-        return true;
+        learn_shape(l, n, app, s, (size_t)(behind - s), slots, *time);
+        return behind;
     }
-    return false;
+    return NULL;
+}
+
+bool layouts_read(struct layouts *l, const struct app *app, struct json *j, struct value *slots, int64_t *time)
+{
+    const char *s = j->at, *behind;
+    if (!s)
+        return false;
+    behind = shapes_read(&l->shapes, app, s, j->end, slots, time);
+    if (!behind)
+        behind = read_by_layout(l, app, s, j->end, slots, time);
+    if (behind)
+        j->at = behind;
+    return behind;
 }
 
 /* ---- the object that a row is ---- */
@@ -509,8 +486,8 @@ static inline bool read_cell(const struct hole *h, enum value_type type, struct 
         return type == VALUE_STRING && c->len;
     case HOLE_TIME_TEXT:
         return type == VALUE_STRING && c->len &&
-               (time_memory_begins(&l->time, c->p, c->len, time) == c->len ||
-                time_memory_parse(&l->time, &app->time.format, c->p, c->len, time));
+               (time_memory_begins(&l->shapes.times, c->p, c->len, time) == c->len ||
+                time_memory_parse(&l->shapes.times, &app->time.format, c->p, c->len, time));
     case HOLE_TIME_MS:
         return number && csv_cell_int(c, time) && *time >= 0 && *time <= TIME_MAX_MS;
     case HOLE_TIME_S:

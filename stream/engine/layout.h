@@ -7,8 +7,7 @@
 #include "base/buf.h"
 #include "base/csv.h"
 #include "base/json.h"
-#include "base/time_format.h"
-#include "stream/engine/time_memory.h"
+#include "stream/engine/shape.h"
 #include "tenants/app/app.h"
 
 #define LAYOUTS          4  /* remembered, of a fleet with several kinds of devices */
@@ -16,29 +15,12 @@
 #define LAYOUT_TEXT_MAX  4096
 #define LAYOUT_DEPTH_MAX 16
 
-enum hole_kind {
-    HOLE_SKIP,
-    HOLE_NULL,
-    HOLE_INT, /* from here on with a value */
-    HOLE_FLOAT,
-    HOLE_BOOL,
-    HOLE_STRING,
-    HOLE_TIME_TEXT, /* from here on the time */
-    HOLE_TIME_S,
-    HOLE_TIME_MS
-};
-
 struct hole {           /* a value */
     uint32_t lead;      /* bytes of fixed text before it */
     uint32_t lead_bits; /* a bit for each of the first 16 */
     uint32_t room;      /* so many bytes from the lead on, and no read of lead or plain value goes beyond */
     uint32_t slot;      /* of the app's fields */
     enum hole_kind kind;
-    /* Many values stay as they are: the text of one with the byte behind it, and what was read from it. */
-    char seen[16];
-    uint32_t seen_bits, seen_len; /* a bit a byte of `seen`; of the value */
-    uint32_t hits, rest;          /* since it last differed; so many more values are not compared with it */
-    struct value value;
 };
 
 struct layout {
@@ -54,7 +36,8 @@ struct layouts {
     struct layout at[LAYOUTS];
     uint32_t count, last;      /* last: that fitted; it is tried first */
     uint32_t misses, patience; /* a new one is learnt after so many misses; more when what was learnt was of no use */
-    struct time_memory time;
+    const char *ends[LAYOUT_HOLES_MAX]; /* of the object that was read last: what is behind each value */
+    struct shapes shapes;               /* tried before them */
 };
 
 void layouts_free(struct layouts *l);

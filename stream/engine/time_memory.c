@@ -134,3 +134,18 @@ bool time_memory_parse(struct time_memory *m, const struct time_format *f, const
     remember(m, f, text, len);
     return true;
 }
+
+bool time_memory_seconds(const struct time_memory *m, const char *text, size_t len, uint32_t *seconds,
+                         int64_t *minute_ms)
+{
+    int64_t ms;
+    for (uint32_t i = 0; i < TIME_MEMORY_PLACES; i++) {
+        const struct time_place *p = &m->places[i];
+        if (p->len != len || p->digits || !recall(p, text, &ms))
+            continue;
+        *seconds = p->seconds;
+        *minute_ms = p->minute_ms;
+        return true;
+    }
+    return false;
+}

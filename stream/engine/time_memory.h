@@ -27,5 +27,9 @@ struct time_memory {
 size_t time_memory_begins(struct time_memory *m, const char *text, size_t left, int64_t *ms);
 /* As time_format_parse of a text. */
 bool time_memory_parse(struct time_memory *m, const struct time_format *f, const char *text, size_t len, int64_t *ms);
+/* Of a text whose time is remembered, seconds apart: where they are in it, and its time with 0 of them. false: it is
+ * not, or they have a fraction. */
+bool time_memory_seconds(const struct time_memory *m, const char *text, size_t len, uint32_t *seconds,
+                         int64_t *minute_ms);
 
 #endif
