@@ -9,7 +9,8 @@
  * it is confirmed.
  *
  * Every effect with an `op` is answered by exactly one event with that op, or by death. Bytes in events are borrowed
- * during the step; bytes in effects until the next step. All times: mono_ms is monotonic, wall_ms UTC. */
+ * during the step; bytes in effects until the next step, those of a SAVE until its answer. All times: mono_ms is
+ * monotonic, wall_ms UTC. */
 #ifndef BELLTOWER_STREAM_CORE_H
 #define BELLTOWER_STREAM_CORE_H
 

@@ -39,6 +39,50 @@ static void a_checkpoint_keeps_the_moment_of_its_snapshot(void **state)
     saved(f, NULL);
 }
 
+/* The store's thread reads its bytes until the answer: whatever happens meanwhile, they stay. */
+static void a_save_under_way_holds_up_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct buf info = {0};
+    connect_reading(f, NULL, 0);
+    deliver(f, 0, "{\"t\":100,\"k\":1}", 1);
+    advance(f, 1000);
+    assert_true(take(f, STREAM_SAVE));
+    const struct stream_effect save = f->e;
+    buf_add(&info, save.save.info.p, save.save.info.len);
+    deliver(f, 1, "{\"t\":120,\"k\":1}", 2);
+    assert_int_equal(send_all(f), 1);
+    confirm(f, 1);
+    for (int i = 0; i < 20; i++)
+        advance(f, 1000);
+    assert_false(take(f, STREAM_SAVE)); /* one at a time */
+    assert_memory_equal(save.save.state.p, f->state.data, f->state.len);
+    assert_memory_equal(save.save.info.p, info.data, info.len);
+    f->e = save;
+    saved(f, NULL);
+    advance(f, 200000);          /* it rests for nine times as long as the last took */
+    confirm(f, 1 + send_all(f)); /* ticks of the quiet log */
+    assert_true(take(f, STREAM_SAVE));
+    assert_int_equal(f->head.offset, 1);
+    buf_free(&info);
+}
+
+static void drain_waits_for_a_save_under_way(void **state)
+{
+    struct fixture *f = *state;
+    struct stream_event drain = {.kind = STREAM_DRAIN};
+    connect_reading(f, NULL, 0);
+    deliver(f, 0, "{\"t\":100,\"k\":1}", 1);
+    advance(f, 1000);
+    assert_true(take(f, STREAM_SAVE));
+    step(f, &drain);
+    advance(f, 5000);
+    assert_false(take(f, STREAM_EXIT));
+    saved(f, NULL);
+    assert_true(take(f, STREAM_EXIT));
+    assert_int_equal(f->e.code, EXIT_DONE);
+}
+
 static void a_lost_connection_sends_again_what_is_not_in_the_queue(void **state)
 {
     struct fixture *f = *state;
@@ -389,6 +433,8 @@ int main(void)
         CASE(the_end_of_a_quiet_log_shows_by_itself),
         CASE(a_returned_message_is_told_as_such),
         CASE(drain_saves_and_leaves),
+        CASE(a_save_under_way_holds_up_nothing),
+        CASE(drain_waits_for_a_save_under_way),
         CASE(a_blocked_broker_pauses_reading_and_loses_nothing),
         CASE(a_queue_that_is_missing_is_asked_for_ever_more_rarely),
         CASE(large_messages_leave_the_next_with_the_broker),

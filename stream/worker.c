@@ -95,6 +95,13 @@ struct link_handler worker_handler(struct worker *w)
 
 /* ---- the loop ---- */
 
+static void status_now(struct worker *w, struct stream_status *s)
+{
+    stream_core_status(w->core, s);
+    if (w->waits_for && !s->words[0])
+        snprintf(s->words, sizeof s->words, "%s", w->waits_for);
+}
+
 static void turn(struct worker *w)
 {
     bool more = false;
@@ -102,6 +109,7 @@ static void turn(struct worker *w)
     if (pair_hold(&w->pair, &w->start.runtime, stream_core_full(w->core), &err) < 0 ||
         pair_pump(&w->pair, &more, &err) < 0)
         worker_lost(w, &err);
+    worker_answers(w);
     if (w->start.runtime.drain) {
         struct stream_event e = {.kind = STREAM_DRAIN};
         worker_step(w, &e);
@@ -112,7 +120,7 @@ static void turn(struct worker *w)
     }
     worker_effects(w);
     struct stream_status status;
-    stream_core_status(w->core, &status);
+    status_now(w, &status);
     worker_page(w, &status);
     if (w->exiting)
         return;
@@ -139,12 +147,17 @@ static int run(struct worker *w)
                                            .skip = w->start.skip,
                                            .in_message = &w->start.runtime.page->in_message};
     struct stream_event start = {.kind = STREAM_START};
+    struct err err;
+    if (worker_open_calls(w, &err) < 0) {
+        log_error("%s", err.text);
+        return EXIT_UNAVAILABLE;
+    }
     w->core = stream_core_new(&options);
     worker_step(w, &start);
     while (!w->exiting)
         turn(w);
+    worker_close_calls(w);
     pair_close(&w->pair, &w->start.runtime);
-    coredms_close(&w->store);
     buf_free(&w->detail);
     stream_core_free(&w->core);
     return w->exit_code;

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "coredms/kept.h"
 
 #include <stdlib.h>
@@ -20,14 +21,19 @@ struct loading {
     char *app;
 };
 
-static void loading_free(struct loading *l)
+void worker_loading_free(struct worker *w)
 {
+    struct loading *l = w->loading;
+    if (!l)
+        return;
     checkpoint_head_free(&l->head);
     tenant_row_free(&l->tenant);
     checkpoint_heads_free(l->kept, l->kept_count);
     free(l->skips);
     buf_free(&l->state);
     free(l->app);
+    free(l);
+    w->loading = NULL;
 }
 
 static struct stream_head head_of(const struct checkpoint_head *h)
@@ -115,7 +121,7 @@ static int load_kept(struct worker *w, struct loading *l, struct stream_event *e
 
 static int load(struct worker *w, struct loading *l, struct stream_event *e, struct err *err)
 {
-    if (worker_open_store(w, err) < 0 || checkpoint_raise(w->store, w->start.generation, &l->head, err) < 0 ||
+    if (checkpoint_raise(w->store, w->start.generation, &l->head, err) < 0 ||
         registry_get(w->store, w->start.tenant, &l->tenant, err) < 0 || load_skips(w, l, e, err) < 0 ||
         load_kept(w, l, e, err) < 0)
         return -1;
@@ -131,21 +137,14 @@ static int load(struct worker *w, struct loading *l, struct stream_event *e, str
     return rewound ? load_base(w, l, e, err) : load_app(w, l, 1, e, err);
 }
 
-void worker_load(struct worker *w, uint64_t op)
+int worker_load(struct worker *w, const struct stream_effect *effect, struct stream_event *e, struct err *err)
 {
-    struct loading l = {0};
-    struct err err;
-    struct stream_event e = {.kind = STREAM_LOADED, .op = op};
-    worker_store_blocking(w, "loading the checkpoint");
-    if (load(w, &l, &e, &err) < 0)
-        e.err = &err;
-    worker_store_blocking(w, NULL);
-    if (e.err)
-        log_warn("cannot load the checkpoint: %s", err.text);
-    else
-        log_info("%s loaded: epoch %llu, offset %lld, %zu bytes",
-                 e.loaded.begins ? "the base of a rewind" : "checkpoint", (unsigned long long)e.loaded.epoch,
-                 (long long)e.loaded.head.offset, l.state.len);
-    worker_step(w, &e);
-    loading_free(&l);
+    (void)effect;
+    worker_loading_free(w);
+    w->loading = mem_zero(1, sizeof *w->loading);
+    if (load(w, w->loading, e, err) < 0)
+        return -1;
+    log_info("%s loaded: epoch %llu, offset %lld, %zu bytes", e->loaded.begins ? "the base of a rewind" : "checkpoint",
+             (unsigned long long)e->loaded.epoch, (long long)e->loaded.head.offset, w->loading->state.len);
+    return 0;
 }

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -375,6 +376,43 @@ class Disk(unittest.TestCase):
                 self.assertEqual(rounded(final(platform.results('acme'))), rounded(expected))
             finally:
                 platform.close()
+
+
+class SlowStore(PlatformTest):
+    APP = 'tenant: slow\nevents:\n  time: { field: t, format: unix, idle_after: 1h }\n  fields: { k: int }\n' \
+          'streams:\n  - { name: s, key: [k], window: { tumbling: 10s }, select: { n: count() } }\n'
+    BUSY = 5  # seconds that a save waits for the lock: coredms/sqlite/store.h
+
+    def rows(self):
+        return sorted((r['window_start'], r['n']) for r in self.platform.results('slow'))
+
+    def close_window(self, i):
+        """One event; it ends the window of the one before."""
+        self.platform.upload('slow', json.dumps({'t': 1767225600 + 10 * i, 'k': 1}), 'application/json')
+
+    def test_a_checkpoint_that_takes_its_time_holds_up_no_result_and_no_end(self):
+        p, count, longest = self.platform, 0, 0
+        p.onboard(self.APP)
+        self.close_window(0)
+        wait_for(lambda: p.status('slow')['counters']['checkpoints'] > 0, 'a checkpoint, so that the file is there')
+        with contextlib.closing(sqlite3.connect(p.data + '/tenants/slow/stream.db', isolation_level=None)) as other:
+            other.execute('BEGIN IMMEDIATE')  # no checkpoint can be saved
+            end = time.monotonic() + 2 * self.BUSY
+            while time.monotonic() < end:
+                began = time.monotonic()
+                count += 1
+                self.close_window(count)
+                wait_for(lambda: len(self.rows()) == count, 'the result')
+                longest = max(longest, time.monotonic() - began)
+            self.assertLess(longest, self.BUSY - 1)
+            p.request('POST', '/v1/tenants/slow/pause')  # it ends, though a save is under way
+            wait_for(lambda: not p.status('slow')['workers']['stream']['pid'], 'its end')
+            other.execute('ROLLBACK')
+            p.request('POST', '/v1/tenants/slow/resume')
+            self.close_window(count + 1)
+            wait_for(lambda: len(self.rows()) == count + 1, 'the result of the next life')
+        self.assertEqual({n for _, n in self.rows()}, {1})
+        self.assertEqual(len(published(p, 'slow')), count + 1)  # none was published twice
 
 
 class Updated(PlatformTest):

@@ -88,6 +88,8 @@ struct link {
 
 struct late { /* an answer that is still to come: the change itself has happened, a reading happens when it comes */
     int kind; /* of the effect */
+    struct stream_effect open; /* of a stream worker: its change happens only when the answer comes */
+    bool is_open;
     uint64_t op;
     enum err_code code; /* ERR_NONE = it goes well */
     bool inserted, cancelled;

@@ -234,10 +234,26 @@ static void do_load(struct world *w, struct worker *k, uint64_t op)
     buf_free(&state);
 }
 
+static enum err_code change(struct world *w, struct worker *k, const struct stream_effect *e)
+{
+    switch (e->kind) {
+    case STREAM_SAVE:
+        return store_save(w, k, e);
+    case STREAM_CHECK:
+        return store_check(w, k, e->save.epoch);
+    case STREAM_KEEP:
+        return store_keep(w, k, e->save.epoch);
+    case STREAM_SKIP:
+        return store_skip(w, &e->skip);
+    default:
+        return ERR_NONE;
+    }
+}
+
 static void answer_with(struct world *w, struct worker *k, enum stream_event_kind kind, const struct late *l)
 {
     struct err err;
-    enum err_code code = l->code;
+    enum err_code code = l->is_open ? change(w, k, &l->open) : l->code;
     struct stream_event e = {.kind = kind, .op = l->op};
     if (code != ERR_NONE)
         e.err = (err_set(&err, code, "%s", err_code_name(code)), &err);
@@ -289,23 +305,20 @@ static void answer(struct world *w, struct worker *k, struct late *l)
     }
 }
 
-/* What is answered: now, or later. The change of a SAVE happens now. */
+/* What is answered: now, or later. What is to change in the store then changes now, or shortly before the answer. */
 static void ask(struct world *w, struct worker *k, const struct stream_effect *e)
 {
     struct late now = {.kind = (int)e->kind, .op = e->op};
     struct late *l = life_postpone(w, k, (int)e->kind, e->op);
+    bool later = l && one_in(w, 2);
     if (!l)
         l = &now;
     l->exchange = e->exchange;
     l->offset = e->since_ms;
-    if (e->kind == STREAM_SAVE)
-        l->code = store_save(w, k, e);
-    else if (e->kind == STREAM_CHECK)
-        l->code = store_check(w, k, e->save.epoch);
-    else if (e->kind == STREAM_KEEP)
-        l->code = store_keep(w, k, e->save.epoch);
-    else if (e->kind == STREAM_SKIP)
-        l->code = store_skip(w, &e->skip);
+    l->open = *e;
+    l->is_open = later;
+    if (!later)
+        l->code = change(w, k, e);
     note(w, k, "  %s%s", l->code ? err_code_name(l->code) : "", l == &now ? "" : ", to be answered later");
     if (l == &now)
         answer(w, k, &now);
