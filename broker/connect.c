@@ -132,6 +132,7 @@ static void drop(struct link *l)
 {
     if (l->connection)
         amqp_destroy_connection(l->connection);
+    buf_free(&l->incoming.body);
     free(l);
 }
 
@@ -142,6 +143,7 @@ static int try_address(const struct link_options *o, const char *text, size_t le
         return -1;
     struct link *l = mem_zero(1, sizeof *l);
     l->handler = o->handler;
+    l->tls = a.tls;
     l->connection = amqp_new_connection();
     int status = l->connection ? connect_one(l, o, &a, err)
                                : err_set(err, ERR_UNAVAILABLE, "broker: no memory for a connection");

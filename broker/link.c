@@ -1,14 +1,10 @@
-/* Reading and writing on a connection. */
+/* What is asked and written on a connection, and the headers of what was read. */
 #include "broker/link_private.h"
-
-#include "base/clock.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
-
-#define PUMP_BUDGET 256 /* messages per link_pump, so that nobody's loop starves */
 
 int link_fd(const struct link *l)
 {
@@ -78,200 +74,6 @@ bool link_header_text(const struct link_message *m, const char *name, struct lin
     return true;
 }
 
-/* ---- reading ---- */
-
-static struct link_text text_of(amqp_bytes_t b)
-{
-    return (struct link_text){b.len ? b.bytes : "", b.len};
-}
-
-static struct link_text property(const amqp_basic_properties_t *p, amqp_flags_t flag, amqp_bytes_t b)
-{
-    return p->_flags & flag ? text_of(b) : (struct link_text){0};
-}
-
-static struct link_message view(const amqp_message_t *m)
-{
-    const amqp_basic_properties_t *p = &m->properties;
-    struct link_message v = {
-        .offset = -1,
-        .body = text_of(m->body),
-        .message_id = property(p, AMQP_BASIC_MESSAGE_ID_FLAG, p->message_id),
-        .type = property(p, AMQP_BASIC_TYPE_FLAG, p->type),
-        .user_id = property(p, AMQP_BASIC_USER_ID_FLAG, p->user_id),
-        .content_type = property(p, AMQP_BASIC_CONTENT_TYPE_FLAG, p->content_type),
-        .headers = p->_flags & AMQP_BASIC_HEADERS_FLAG ? &p->headers : NULL,
-        .timestamp = p->_flags & AMQP_BASIC_TIMESTAMP_FLAG ? (int64_t)p->timestamp : 0,
-    };
-    int64_t offset;
-    if (link_header_int(&v, "x-stream-offset", &offset))
-        v.offset = offset;
-    return v;
-}
-
-static void deliver(struct link *l, amqp_envelope_t *e)
-{
-    struct link_message m = view(&e->message);
-    m.tag = e->delivery_tag;
-    m.redelivered = e->redelivered;
-    m.exchange = text_of(e->exchange);
-    m.key = text_of(e->routing_key);
-    l->handler.delivery(l->handler.context, &m);
-}
-
-static int read_returned(struct link *l, const amqp_basic_return_t *r, struct err *err)
-{
-    /* The method's strings die with the next frame: copy what is needed. */
-    char exchange[256], key[256];
-    struct link_text e = {exchange, r->exchange.len < 256 ? r->exchange.len : 255};
-    struct link_text k = {key, r->routing_key.len < 256 ? r->routing_key.len : 255};
-    memcpy(exchange, r->exchange.bytes, e.len);
-    memcpy(key, r->routing_key.bytes, k.len);
-    uint16_t code = r->reply_code;
-    amqp_message_t message;
-    amqp_rpc_reply_t reply = amqp_read_message(l->connection, CHANNEL, &message, 0);
-    if (reply.reply_type != AMQP_RESPONSE_NORMAL)
-        return link_reply_error(reply, "read a returned message", err);
-    struct link_message m = view(&message);
-    m.exchange = e;
-    m.key = k;
-    m.reply_code = code;
-    if (l->handler.returned)
-        l->handler.returned(l->handler.context, &m);
-    amqp_destroy_message(&message);
-    return 0;
-}
-
-static void confirmed(struct link *l, uint64_t tag, bool multiple, bool ack)
-{
-    if (l->handler.confirm)
-        l->handler.confirm(l->handler.context, tag, multiple, ack);
-}
-
-static void blocked(struct link *l, bool is_blocked, amqp_bytes_t reason)
-{
-    char text[128];
-    size_t len = reason.len < sizeof text ? reason.len : sizeof text - 1;
-    if (len)
-        memcpy(text, reason.bytes, len);
-    text[len] = 0;
-    if (l->handler.blocked)
-        l->handler.blocked(l->handler.context, is_blocked, text);
-}
-
-static int closed_by_broker(const amqp_method_t *m, struct err *err)
-{
-    amqp_rpc_reply_t reply = {.reply_type = AMQP_RESPONSE_SERVER_EXCEPTION, .reply = *m};
-    return link_reply_error(reply, "go on", err);
-}
-
-static int method(struct link *l, const amqp_method_t *m, struct err *err)
-{
-    switch (m->id) {
-    case AMQP_BASIC_ACK_METHOD: {
-        const amqp_basic_ack_t *a = m->decoded;
-        confirmed(l, a->delivery_tag, a->multiple, true);
-        return 0;
-    }
-    case AMQP_BASIC_NACK_METHOD: {
-        const amqp_basic_nack_t *n = m->decoded;
-        confirmed(l, n->delivery_tag, n->multiple, false);
-        return 0;
-    }
-    case AMQP_BASIC_RETURN_METHOD:
-        return read_returned(l, m->decoded, err);
-    case AMQP_BASIC_CANCEL_METHOD:
-        if (l->handler.cancelled)
-            l->handler.cancelled(l->handler.context);
-        return 0;
-    case AMQP_CONNECTION_BLOCKED_METHOD:
-        blocked(l, true, ((const amqp_connection_blocked_t *)m->decoded)->reason);
-        return 0;
-    case AMQP_CONNECTION_UNBLOCKED_METHOD:
-        blocked(l, false, amqp_empty_bytes);
-        return 0;
-    case AMQP_CHANNEL_CLOSE_METHOD:
-    case AMQP_CONNECTION_CLOSE_METHOD:
-        return closed_by_broker(m, err);
-    default:
-        return err_set(err, ERR_UNAVAILABLE, "broker: unexpected method 0x%08X", m->id);
-    }
-}
-
-/* One frame that is no delivery. 1: none was there. */
-static int other_frame(struct link *l, struct err *err)
-{
-    struct timeval now = {0, 0};
-    amqp_frame_t frame;
-    int status = amqp_simple_wait_frame_noblock(l->connection, &frame, &now);
-    if (status == AMQP_STATUS_TIMEOUT)
-        return 1;
-    if (status != AMQP_STATUS_OK)
-        return link_status_error(status, "read", err);
-    if (frame.frame_type != AMQP_FRAME_METHOD)
-        return err_set(err, ERR_UNAVAILABLE, "broker: unexpected frame of type %d", frame.frame_type);
-    return method(l, &frame.payload.method, err);
-}
-
-static bool unreadable(const amqp_rpc_reply_t *reply)
-{
-    return reply->reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION &&
-           (reply->library_error == AMQP_STATUS_INVALID_PARAMETER || reply->library_error == AMQP_STATUS_BAD_AMQP_DATA);
-}
-
-/* One thing that has arrived. 1: nothing was there. */
-static int pump_one(struct link *l, struct err *err)
-{
-    struct timeval now = {0, 0};
-    amqp_envelope_t envelope;
-    amqp_maybe_release_buffers(l->connection);
-    amqp_rpc_reply_t reply = amqp_consume_message(l->connection, &envelope, &now, 0);
-    if (reply.reply_type == AMQP_RESPONSE_NORMAL) {
-        deliver(l, &envelope);
-        amqp_destroy_envelope(&envelope);
-        return 0;
-    }
-    if (reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION && reply.library_error == AMQP_STATUS_TIMEOUT)
-        return 1;
-    if (reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION && reply.library_error == AMQP_STATUS_UNEXPECTED_STATE)
-        return other_frame(l, err);
-    link_reply_error(reply, "read", err);
-    if (unreadable(&reply)) /* the client library cannot take this message apart; it will fail at it again */
-        err->code = ERR_INVALID;
-    return -1;
-}
-
-void link_hold(struct link *l, bool held)
-{
-    l->held = held;
-}
-
-/* The client library sends them only when it reads. */
-static int beat(struct link *l, struct err *err)
-{
-    const amqp_frame_t frame = {.frame_type = AMQP_FRAME_HEARTBEAT};
-    int64_t now = clock_mono_ms();
-    if (now < l->heartbeat_at)
-        return 0;
-    l->heartbeat_at = now + LINK_HEARTBEAT_S * 1000 / 4;
-    int status = amqp_send_frame(l->connection, &frame);
-    return status == AMQP_STATUS_OK ? 0 : link_status_error(status, "send a heartbeat", err);
-}
-
-int link_pump(struct link *l, bool *more, struct err *err)
-{
-    *more = false;
-    if (l->held)
-        return beat(l, err);
-    for (int i = 0; i < PUMP_BUDGET && !l->held; i++) {
-        int r = pump_one(l, err);
-        if (r != 0)
-            return r < 0 ? -1 : 0;
-    }
-    *more = !l->held;
-    return 0;
-}
-
 /* ---- asking ---- */
 
 static size_t consume_arguments(enum link_from from, int64_t value, amqp_table_entry_t *entry)
@@ -328,6 +130,13 @@ int link_queue_depth(struct link *l, const char *queue, uint64_t *messages, stru
         return err_prefix(err, "queue %s", queue);
     *messages = ok->message_count;
     return 0;
+}
+
+int link_ask_depth(struct link *l, const char *queue, struct err *err)
+{
+    amqp_queue_declare_t m = {.queue = amqp_cstring_bytes(queue), .passive = 1, .arguments = amqp_empty_table};
+    int status = amqp_send_method(l->connection, CHANNEL, AMQP_QUEUE_DECLARE_METHOD, &m);
+    return status == AMQP_STATUS_OK ? 0 : link_status_error(status, "look at the queue", err);
 }
 
 int link_lock(struct link *l, const char *queue, struct err *err)

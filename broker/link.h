@@ -64,6 +64,7 @@ struct link_handler {
     void (*returned)(void *context, const struct link_message *m); /* before the confirm of the same message */
     void (*cancelled)(void *context);                              /* the queue or its leader went away */
     void (*blocked)(void *context, bool blocked, const char *reason);
+    void (*depth)(void *context, uint64_t messages); /* answers link_ask_depth */
 };
 
 /* address: "amqp://host:port/vhost" or "amqps://...", several separated by commas (tried in turn); user and password
@@ -80,6 +81,11 @@ int link_connect(const struct link_options *o, struct link **link, struct err *e
 void link_close(struct link **link); /* no-op on NULL; bounded by 1 s */
 
 int link_fd(const struct link *l); /* readable = call link_pump */
+/* Something was read from the socket and not handled yet: its being readable does not tell. */
+bool link_buffers(const struct link *l);
+/* Is there anything for link_pump? readable: what is known of link_fd. Bytes that TLS has decrypted are in neither
+ * place, so of TLS it is never sure that there is nothing. */
+bool link_worth_pumping(const struct link *l, bool readable);
 /* Handles all that has arrived; also sends heartbeats, so call it at least every LINK_HEARTBEAT_S / 4 s. ERR_INVALID:
  * the next message cannot be read by the client library, and could not the next time. On failure the link is lost.
  * After a budget of messages it returns 0 with *more = true: call again. */
@@ -101,6 +107,8 @@ int link_publish(struct link *l, const struct link_publish *p, uint64_t *tag, st
 void link_cork(struct link *l, bool corked);
 /* Messages in a queue, roughly (a stats tick late). Blocks up to LINK_CALL_MS. */
 int link_queue_depth(struct link *l, const char *queue, uint64_t *messages, struct err *err) MUSTCHECK;
+/* The same without waiting; the handler's `depth` is told. A queue that is missing loses the link. */
+int link_ask_depth(struct link *l, const char *queue, struct err *err) MUSTCHECK;
 /* Declares an exclusive queue: a lock that lives as long as this connection. ERR_CONFLICT while another has it. The
  * link is lost on failure. */
 int link_lock(struct link *l, const char *queue, struct err *err) MUSTCHECK;

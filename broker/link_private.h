@@ -2,6 +2,7 @@
 #ifndef BELLTOWER_BROKER_LINK_PRIVATE_H
 #define BELLTOWER_BROKER_LINK_PRIVATE_H
 
+#include "base/buf.h"
 #include "broker/address.h"
 #include "broker/link.h"
 
@@ -12,11 +13,23 @@
 
 #define CHANNEL 1 /* one channel per connection: see the class comment of link.h and pitfalls of rabbitmq-c 0.11 */
 
+/* A message whose frames come one after the other. Its texts are in the library's buffers, which stay until it is
+ * whole.
+ */
+struct incoming {
+    enum { EXPECTS_METHOD, EXPECTS_HEADER, EXPECTS_BODY } expects;
+    struct link_message message;
+    bool returned;   /* not a delivery */
+    uint64_t size;   /* of the body */
+    struct buf body; /* of one in several frames, as far as it has come */
+};
+
 struct link {
     amqp_connection_state_t connection;
     struct link_handler handler;
+    struct incoming incoming;
     uint64_t published; /* the tag of the last message */
-    bool held;
+    bool held, tls;
     int64_t heartbeat_at; /* monotonic ms: while held, the next is due */
 };
 
