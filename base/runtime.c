@@ -11,7 +11,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define EVENTS         8
 #define CONTROL_BUDGET 16
 
 int runtime_signals(struct err *err)
@@ -106,16 +105,26 @@ static void take_control(struct runtime *r)
 
 void runtime_wait(struct runtime *r, int64_t timeout_ms)
 {
-    struct epoll_event events[EVENTS];
+    struct epoll_event events[RUNTIME_READABLE];
     int64_t ms = timeout_ms < 0 ? 0 : timeout_ms > RUNTIME_TURN_MS ? RUNTIME_TURN_MS : timeout_ms;
-    int n = epoll_wait(r->epoll_fd, events, EVENTS, (int)ms);
+    int n = epoll_wait(r->epoll_fd, events, RUNTIME_READABLE, (int)ms);
+    r->readable_count = 0;
     for (int i = 0; i < n; i++) {
+        r->readable[r->readable_count++] = events[i].data.fd;
         if (events[i].data.fd == r->signal_fd)
             take_signals(r);
         else if (r->control_fd >= 0 && events[i].data.fd == r->control_fd)
             take_control(r);
     }
     page_beat(r->page);
+}
+
+bool runtime_readable(const struct runtime *r, int fd)
+{
+    for (int i = 0; i < r->readable_count; i++)
+        if (r->readable[i] == fd)
+            return true;
+    return false;
 }
 
 void runtime_end(struct runtime *r)

@@ -152,7 +152,7 @@ static void turn(struct worker *w)
 {
     bool more = false;
     struct err err;
-    if (pair_pump(&w->pair, &more, &err) < 0)
+    if (pair_pump(&w->pair, &w->start.runtime, &more, &err) < 0)
         worker_lost(w, &err);
     supervisor_words(w);
     query_ended(w);
@@ -164,6 +164,7 @@ static void turn(struct worker *w)
     worker_page(w);
     if (w->exiting)
         return;
+    more |= pair_buffers(&w->pair, true);
     if (!more)
         idle(w);
     int64_t wake = batch_core_wake(w->core), now = clock_mono_ms();

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define BEAT_MS           RUNTIME_TURN_MS
 #define CONNECT_BLOCKS_MS (6 * LINK_CALL_MS) /* address look-up, TCP, log-in, channel, confirms, lock */
 
 void pair_close(struct pair *p, struct runtime *r)
@@ -46,15 +47,28 @@ int pair_open(struct pair *p, struct runtime *r, const struct settings *s, const
     return status;
 }
 
-int pair_pump(struct pair *p, bool *more, struct err *err)
+int pair_pump(struct pair *p, const struct runtime *r, bool *more, struct err *err)
 {
-    bool more_consumed = false, more_published = false;
-    if (p->publisher && link_pump(p->publisher, &more_published, err) < 0)
-        return -1;
-    if (p->consumer && link_pump(p->consumer, &more_consumed, err) < 0)
-        return -1;
-    *more = more_consumed || more_published;
+    struct link *const links[] = {p->publisher, p->consumer};
+    int64_t now = clock_mono_ms();
+    bool beat = now >= p->beat_at;
+    if (beat)
+        p->beat_at = now + BEAT_MS;
+    *more = false;
+    for (int i = 0; i < 2; i++) {
+        bool more_here;
+        if (!links[i] || !(beat || link_worth_pumping(links[i], runtime_readable(r, link_fd(links[i])))))
+            continue;
+        if (link_pump(links[i], &more_here, err) < 0)
+            return -1;
+        *more |= more_here;
+    }
     return 0;
+}
+
+bool pair_buffers(const struct pair *p, bool consumes)
+{
+    return (p->publisher && link_buffers(p->publisher)) || (consumes && p->consumer && link_buffers(p->consumer));
 }
 
 int pair_hold(struct pair *p, struct runtime *r, bool held, struct err *err)

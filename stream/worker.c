@@ -83,6 +83,14 @@ static void on_blocked(void *context, bool blocked, const char *reason)
     worker_step(context, &e);
 }
 
+static void on_depth(void *context, uint64_t messages)
+{
+    struct worker *w = context;
+    struct stream_status status;
+    stream_core_status(w->core, &status);
+    worker_lag(w, &status, messages);
+}
+
 struct link_handler worker_handler(struct worker *w)
 {
     return (struct link_handler){.context = w,
@@ -90,7 +98,8 @@ struct link_handler worker_handler(struct worker *w)
                                  .confirm = on_confirm,
                                  .returned = on_returned,
                                  .cancelled = on_cancelled,
-                                 .blocked = on_blocked};
+                                 .blocked = on_blocked,
+                                 .depth = on_depth};
 }
 
 /* ---- the loop ---- */
@@ -107,7 +116,7 @@ static void turn(struct worker *w)
     bool more = false;
     struct err err;
     if (pair_hold(&w->pair, &w->start.runtime, stream_core_full(w->core), &err) < 0 ||
-        pair_pump(&w->pair, &more, &err) < 0)
+        pair_pump(&w->pair, &w->start.runtime, &more, &err) < 0)
         worker_lost(w, &err);
     worker_answers(w);
     if (w->start.runtime.drain) {
@@ -128,9 +137,10 @@ static void turn(struct worker *w)
         log_error("the message at offset %lld cannot be read, its headers are malformed: it is passed over",
                   (long long)status.unreadable_offset);
     w->unreadable = status.unreadable;
-    if (worker_lag(w, &status, &err) < 0)
+    if (worker_ask_lag(w, &status, &err) < 0)
         worker_lost(w, &err);
-    more |= w->pair.held && !stream_core_full(w->core);
+    bool full = stream_core_full(w->core);
+    more |= (w->pair.held && !full) || pair_buffers(&w->pair, !full);
     int64_t wake = stream_core_wake(w->core), now = clock_mono_ms();
     runtime_wait(&w->start.runtime, more ? 0 : wake == INT64_MAX ? RUNTIME_TURN_MS : wake - now);
 }

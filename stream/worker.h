@@ -50,8 +50,10 @@ int worker_load(struct worker *w, const struct stream_effect *effect, struct str
 void worker_loading_free(struct worker *w);
 void worker_page(struct worker *w,
                  const struct stream_status *s); /* counters and status into the page (worker_page.c) */
-/* Keeps the lag in the page fresh. On failure the publishing connection is lost (worker_lag.c). */
-int worker_lag(struct worker *w, const struct stream_status *s, struct err *err) MUSTCHECK;
+/* Keeps the lag in the page fresh: asks how long the log is, now and then, and tells what the answer means. On failure
+ * the publishing connection is lost (worker_lag.c). */
+int worker_ask_lag(struct worker *w, const struct stream_status *s, struct err *err) MUSTCHECK;
+void worker_lag(struct worker *w, const struct stream_status *s, uint64_t depth);
 /* Reads a queue from since_ms to a marker that it publishes now; the numbers found (of this generation) into *list,
  * grown (worker_tail.c). */
 int worker_read_tail(struct worker *w, const char *exchange, int64_t since_ms, int64_t **list, size_t *count,

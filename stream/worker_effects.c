@@ -63,11 +63,10 @@ static void do_ack(struct worker *w, const struct stream_effect *effect)
         worker_lost(w, &err);
 }
 
-static int send_all(struct worker *w, struct err *err)
+static int send_all(struct worker *w, const struct outbox_message *m, struct err *err)
 {
-    const struct outbox_message *m;
     int64_t now = clock_wall_ms();
-    while ((m = stream_core_send(w->core)))
+    for (; m; m = stream_core_send(w->core))
         if (pair_send(&w->pair, m, w->start.user, now, err) < 0)
             return -1;
     return 0;
@@ -76,10 +75,11 @@ static int send_all(struct worker *w, struct err *err)
 static void do_send(struct worker *w)
 {
     struct err err;
-    if (!w->pair.publisher)
+    const struct outbox_message *first = w->pair.publisher ? stream_core_send(w->core) : NULL;
+    if (!first) /* each step asks while something waits in the outbox, also for confirms */
         return;
     link_cork(w->pair.publisher, true);
-    int status = send_all(w, &err);
+    int status = send_all(w, first, &err);
     link_cork(w->pair.publisher, false);
     if (status < 0)
         worker_lost(w, &err);

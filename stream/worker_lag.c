@@ -8,22 +8,20 @@
 
 #define LAG_EVERY_MS 5000
 
-int worker_lag(struct worker *w, const struct stream_status *s, struct err *err)
+int worker_ask_lag(struct worker *w, const struct stream_status *s, struct err *err)
 {
-    uint64_t depth;
     int64_t now = clock_mono_ms();
     if (!s->connected || !w->pair.publisher || now < w->lag_at)
         return 0;
     w->lag_at = now + LAG_EVERY_MS;
-    page_blocking(w->start.runtime.page, "asking how long the log is", now + LINK_CALL_MS);
-    int status = link_queue_depth(w->pair.publisher, w->queue_events, &depth, err);
-    page_blocking(w->start.runtime.page, NULL, 0);
-    if (status < 0)
-        return -1;
+    return link_ask_depth(w->pair.publisher, w->queue_events, err);
+}
+
+void worker_lag(struct worker *w, const struct stream_status *s, uint64_t depth)
+{
     int64_t read = s->offset + 1;
     if (s->at_end)
         w->log_begins = read - (int64_t)depth;
     int64_t lag = w->log_begins + (int64_t)depth - read;
     page_set(w->start.runtime.page, M_LAG, s->at_end || lag < 0 ? 0 : lag);
-    return 0;
 }
