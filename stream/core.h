@@ -170,8 +170,7 @@ struct stream_status {
         enum skip_reason reason;
         int64_t from, to;
     } lost;
-    int64_t left_out;         /* messages left out of the log by the store's list, as far as it has been read */
-    int64_t last_received_ms; /* wall; INT64_MIN = nothing yet */
+    int64_t left_out; /* messages left out of the log by the store's list, as far as it has been read */
 };
 void stream_core_status(const struct stream_core *c, struct stream_status *s);
 /* The newest dead letter of a reason since the worker began; detail is "" if there was none. */

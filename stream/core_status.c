@@ -86,7 +86,6 @@ static enum page_state page_state_of(const struct stream_core *c)
 
 void stream_core_status(const struct stream_core *c, struct stream_status *s)
 {
-    struct engine_info info = {.last_received_ms = INT64_MIN};
     *s = c->status;
     s->state = page_state_of(c);
     snprintf(s->words, sizeof s->words, "%s", c->words);
@@ -97,7 +96,4 @@ void stream_core_status(const struct stream_core *c, struct stream_status *s)
     s->left_out = c->left_out.messages;
     s->unconfirmed = (int64_t)outbox_count(c->outbox);
     s->at_end = core_at_end(c);
-    if (c->engine)
-        engine_info(c->engine, &info);
-    s->last_received_ms = info.last_received_ms;
 }
