@@ -4,6 +4,7 @@
  * One window (of 1 s of event time) closes each 100 ms; 20 keys. Prints a JSON object: percentiles in ms. */
 #include "bench/options.h"
 #include "bench/timing.h"
+#include "bench/windows.h"
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -14,12 +15,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define FIRST_MS   INT64_C(1767225600000)
-#define WINDOW_MS  1000
-#define PER_SECOND 10 /* windows */
-#define KEYS       20
-#define IN_FLIGHT  5000
-#define LAST_MS    3000 /* what is not here by then is missing */
+#define IN_FLIGHT 5000
+#define LAST_MS   3000 /* what is not here by then is missing */
 
 struct flow {
     struct link *out, *in;
@@ -60,13 +57,13 @@ static void on_delivery(void *context, const struct link_message *m)
     struct buf text = {0};
     int64_t number, end;
     struct err err;
-    if (f->raw && json_get_int(m->body.p, m->body.len, "closes", &number))
+    if (f->raw && json_get_int(m->body.p, m->body.len, CLOSES, &number))
         note(f, (uint64_t)number);
     else if (!f->raw && json_get_string(m->body.p, m->body.len, "window_end", &text) &&
              time_parse_rfc3339(text.data, text.len, &end))
         note(f, (uint64_t)(end - FIRST_MS) / WINDOW_MS - 1);
     buf_free(&text);
-    if (++f->unacked < 250)
+    if (++f->unacked * 2 < PREFETCH)
         return;
     f->unacked = 0;
     if (link_ack(f->in, m->tag, true, &err) < 0)
@@ -94,7 +91,7 @@ static void publish(struct flow *f, uint64_t i)
     int len = snprintf(body, sizeof body, "{\"t\":\"%s\",\"k\":%u,\"v\":%u", time, (unsigned)(i % KEYS),
                        (unsigned)(i % 1000));
     if (closes)
-        len += snprintf(body + len, sizeof body - (size_t)len, ",\"closes\":%llu", (unsigned long long)window - 1);
+        len += snprintf(body + len, sizeof body - (size_t)len, ",\"" CLOSES "\":%llu", (unsigned long long)window - 1);
     body[len++] = '}';
     const struct link_publish m = {
         .exchange = f->exchange, .key = f->key, .body = body, .len = (size_t)len, .mandatory = true};
@@ -156,7 +153,7 @@ int main(int argc, char **argv)
     snprintf(f.queue, sizeof f.queue, "belltower.%s.%s", f.raw ? "events" : "results", tenant);
     f.out = open_link(option(argc, argv, "--broker", NULL), &f, true);
     f.in = open_link(option(argc, argv, "--reader", NULL), &f, false);
-    if (link_consume(f.in, f.queue, LINK_NEXT, 0, 500, &err) < 0)
+    if (link_consume(f.in, f.queue, LINK_NEXT, 0, PREFETCH, &err) < 0)
         die(&err);
     run(&f, seconds);
     if (f.count == 0) {
