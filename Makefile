@@ -2,7 +2,7 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 
-.PHONY: all build demo test bench bench-peers lint package install clean
+.PHONY: all build demo test test-arm64 bench bench-peers lint package install clean
 
 all: build
 
@@ -19,6 +19,10 @@ demo: build ## two tenants, a simulated day each, on a RabbitMQ of its own
 test: ## installs, builds with sanitizers, runs every test against the real components
 	@scripts/install-packages build run test
 	@tests/run
+
+test-arm64: ## the parts that decide results, cross-compiled for 64-bit ARM and tested under qemu
+	@scripts/install-packages build test arm64
+	@tests/arm64
 
 bench: ## ratios against baselines of the same run: a table, and build/bench.json (ONLY=worker,engine RUNS=5 for less or more)
 	@scripts/install-packages build run bench
