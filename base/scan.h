@@ -3,14 +3,11 @@
 #ifndef BELLTOWER_BASE_SCAN_H
 #define BELLTOWER_BASE_SCAN_H
 
+#include "base/scan_sixteen.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-
-#if defined(__SSE2__) && !defined(BELLTOWER_SCAN_BYTES)
-#define SCAN_SSE2
-#include <emmintrin.h>
-#endif
 
 static inline bool scan_is_digit(char c)
 {
@@ -21,6 +18,14 @@ static inline bool scan_is_special(char c)
 {
     return (unsigned char)c < 0x20 || (unsigned char)c >= 0x80 || c == '"' || c == '\\';
 }
+
+#if defined(SCAN_SIXTEEN)
+/* Which bytes need a look within a JSON string, see scan_plain. Signed: bytes beyond ASCII are below a space, too. */
+static inline scan_sixteen scan_special(scan_sixteen w)
+{
+    return scan_or(scan_below(w, scan_all(0x20)), scan_or(scan_equal(w, scan_all('"')), scan_equal(w, scan_all('\\'))));
+}
+#endif
 
 /* The first byte of [s, end) that needs a look within a JSON string: a control character, a quote, a backslash, or one
  * beyond ASCII; end if there is none. */
@@ -54,12 +59,8 @@ static inline unsigned scan_special_bits_bytes(const char *s)
 
 static inline unsigned scan_special_bits(const char *s)
 {
-#if defined(SCAN_SSE2)
-    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(0x20);
-    __m128i w = _mm_loadu_si128((const __m128i *)(const void *)s);
-    /* signed: bytes beyond ASCII are below a space, too */
-    return (unsigned)_mm_movemask_epi8(
-        _mm_or_si128(_mm_cmplt_epi8(w, space), _mm_or_si128(_mm_cmpeq_epi8(w, quote), _mm_cmpeq_epi8(w, slash))));
+#if defined(SCAN_SIXTEEN)
+    return scan_bits(scan_special(scan_load(s)));
 #else
     return scan_special_bits_bytes(s);
 #endif
@@ -67,7 +68,7 @@ static inline unsigned scan_special_bits(const char *s)
 
 static inline const char *scan_plain(const char *s, const char *end)
 {
-#if defined(SCAN_SSE2)
+#if defined(SCAN_SIXTEEN)
     while (end - s >= SCAN_SPECIAL) {
         unsigned mask = scan_special_bits(s);
         if (mask)
@@ -91,18 +92,15 @@ static inline bool scan_cells_bytes(const char *s, uint64_t *commas)
 
 static inline bool scan_cells(const char *s, uint64_t *commas)
 {
-#if defined(SCAN_SSE2)
-    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(0x20);
-    const __m128i comma = _mm_set1_epi8(',');
-    __m128i special = _mm_setzero_si128();
+#if defined(SCAN_SIXTEEN)
+    scan_sixteen special = scan_all(0);
     *commas = 0;
     for (unsigned i = 0; i < SCAN_CELLS; i += 16) {
-        __m128i w = _mm_loadu_si128((const __m128i *)(const void *)(s + i));
-        special = _mm_or_si128(special, _mm_or_si128(_mm_cmplt_epi8(w, space),
-                                                     _mm_or_si128(_mm_cmpeq_epi8(w, quote), _mm_cmpeq_epi8(w, slash))));
-        *commas |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(w, comma)) << i;
+        scan_sixteen w = scan_load(s + i);
+        special = scan_or(special, scan_special(w));
+        *commas |= (uint64_t)scan_bits(scan_equal(w, scan_all(','))) << i;
     }
-    return !_mm_movemask_epi8(special);
+    return !scan_bits(special);
 #else
     return scan_cells_bytes(s, commas);
 #endif
@@ -150,9 +148,8 @@ static inline unsigned scan_same_bits_bytes(const char *a, const char *b)
 
 static inline unsigned scan_same_bits(const char *a, const char *b)
 {
-#if defined(SCAN_SSE2)
-    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)a),
-                                                      _mm_loadu_si128((const __m128i *)(const void *)b)));
+#if defined(SCAN_SIXTEEN)
+    return scan_bits(scan_equal(scan_load(a), scan_load(b)));
 #else
     return scan_same_bits_bytes(a, b);
 #endif
@@ -233,10 +230,9 @@ static inline unsigned scan_digit_bits_bytes(const char *s)
 
 static inline unsigned scan_digit_bits(const char *s)
 {
-#if defined(SCAN_SSE2)
+#if defined(SCAN_SIXTEEN)
     /* signed: 0 to 9 become the lowest of all */
-    __m128i w = _mm_add_epi8(_mm_loadu_si128((const __m128i *)(const void *)s), _mm_set1_epi8((char)(128 - '0')));
-    return (unsigned)_mm_movemask_epi8(_mm_cmplt_epi8(w, _mm_set1_epi8(-128 + 10)));
+    return scan_bits(scan_below(scan_plus(scan_load(s), scan_all((char)(128 - '0'))), scan_all(-128 + 10)));
 #else
     return scan_digit_bits_bytes(s);
 #endif
