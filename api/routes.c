@@ -132,12 +132,12 @@ const struct route routes[] = {
     ROW(results_list, "GET", "/v1/tenants/{tenant}/results", WHO_TENANT,
         .summary =
             "Stored results by the start of their windows. Other parameters are values of the stream's key fields",
-        .parameters = PARAMETERS({"stream", "query", "string", "of this stream; all if missing"},
-                                 {"from", "query", "string", "windows that start at or after it (RFC 3339)"},
-                                 {"to", "query", "string", "windows that start before it (RFC 3339)"},
-                                 {"ids", "query", "boolean",
-                                  "each row has its `message_id`, which `belltower explain` takes"},
-                                 LIMIT, CURSOR),
+        .parameters = PARAMETERS(
+            {"stream", "query", "string", "of this stream, also of one that the app has no longer; all if missing"},
+            {"from", "query", "string", "windows that start at or after it (RFC 3339)"},
+            {"to", "query", "string", "windows that start before it (RFC 3339)"},
+            {"ids", "query", "boolean", "each row has its `message_id`, which `belltower explain` takes"}, LIMIT,
+            CURSOR),
         .any_query = true, .answers = ANSWERS({200, JSON_CSV, "`results`, and `next` if there are more"})),
     ROW(jobs_list, "GET", "/v1/tenants/{tenant}/jobs", WHO_TENANT, .summary = "The jobs of its app",
         .answers = ANSWERS({200, JSON, "the jobs"})),

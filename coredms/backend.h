@@ -41,6 +41,7 @@
     CALL(history_put)                                                                                                  \
     CALL(history_withdraw)                                                                                             \
     CALL(history_query)                                                                                                \
+    CALL(history_next_stream)                                                                                          \
     CALL(history_latest)                                                                                               \
     CALL(history_group)                                                                                                \
     CALL(history_expire)                                                                                               \

@@ -439,6 +439,24 @@ static void test_readers(void **state)
     coredms_close(&early);
 }
 
+static void test_streams_that_have_results(void **state)
+{
+    struct test *t = *state;
+    struct source s = contract_raise(t);
+    char *stream;
+    FAILS(ERR_NOT_FOUND, history_next_stream(t->db, NULL, &stream, &t->err));
+    const struct result_row rows[] = {contract_result("b", "[1]", 0, "{}"), contract_result("a", "[1]", 0, "{}"),
+                                      contract_result("b", "[2]", 0, "{}")};
+    contract_put(t, &s, rows, COUNT(rows));
+    OK(history_next_stream(t->db, NULL, &stream, &t->err));
+    assert_string_equal(stream, "a");
+    free(stream);
+    OK(history_next_stream(t->db, "a", &stream, &t->err));
+    assert_string_equal(stream, "b");
+    free(stream);
+    FAILS(ERR_NOT_FOUND, history_next_stream(t->db, "b", &stream, &t->err));
+}
+
 int contract_history(const char *group)
 {
     const struct CMUnitTest tests[] = {
@@ -455,6 +473,7 @@ int contract_history(const char *group)
         CONTRACT_TEST(test_bad_cursors),
         CONTRACT_TEST(test_filters),
         CONTRACT_TEST(test_bad_columns),
+        CONTRACT_TEST(test_streams_that_have_results),
         CONTRACT_TEST(test_latest),
         CONTRACT_TEST(test_expire),
         CONTRACT_TEST(test_readers),

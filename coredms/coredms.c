@@ -411,6 +411,13 @@ int history_query(struct coredms *db, const struct history_filter *filter, size_
     return db->backend->history_query(db, filter, at_most(limit), cursor, next, each, context, err);
 }
 
+int history_next_stream(struct coredms *db, const char *after, char **stream, struct err *err)
+{
+    if (check_own(db, err) < 0)
+        return -1;
+    return db->backend->history_next_stream(db, after ? after : "", stream, err);
+}
+
 int history_latest(struct coredms *db, const char *stream, int64_t *window_end, struct err *err)
 {
     if (check_own(db, err) < 0 || check_text("stream", stream, err) < 0)

@@ -215,6 +215,9 @@ struct history_filter {
 typedef bool history_each(void *context, const struct result_row *row);
 int history_query(struct coredms *db, const struct history_filter *filter, size_t limit, const char *cursor,
                   char **next, history_each *each, void *context, struct err *err) MUSTCHECK;
+/* The first stream with results whose name is behind `after` by its bytes (NULL: the first of all); ERR_NOT_FOUND if
+ * there is no more. *stream: free(). */
+int history_next_stream(struct coredms *db, const char *after, char **stream, struct err *err) MUSTCHECK;
 /* The latest window_end stored of a stream; ERR_NOT_FOUND if none. */
 int history_latest(struct coredms *db, const char *stream, int64_t *window_end, struct err *err) MUSTCHECK;
 

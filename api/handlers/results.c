@@ -15,8 +15,15 @@
 #define LIMIT_MAX     10000
 #define FILTERS_MAX   32
 
+struct listed {
+    char *name;
+    const struct app_stream *s; /* NULL: stored, and no longer of the app */
+};
+
 struct wanted {
     const struct app *app;
+    struct listed *streams; /* which are listed, in this order */
+    size_t stream_count;
     char *stream, *cursor; /* stream NULL: all */
     int64_t from, to;
     size_t limit;
@@ -33,6 +40,9 @@ static void wanted_free(struct wanted *w)
         free(w->names[i]);
         free(w->values[i]);
     }
+    for (size_t i = 0; i < w->stream_count; i++)
+        free(w->streams[i].name);
+    free(w->streams);
 }
 
 /* ---- reading the query ---- */
@@ -119,9 +129,33 @@ static int make_filters(const struct wanted *w, const struct app_stream *s, stru
     return 1;
 }
 
+static void add_stream(struct wanted *w, const char *name, const struct app_stream *s)
+{
+    if (w->stream && strcmp(w->stream, name) != 0)
+        return;
+    w->streams = mem_resize(w->streams, w->stream_count + 1, sizeof *w->streams);
+    w->streams[w->stream_count++] = (struct listed){mem_strdup(name), s};
+}
+
+/* The app's, in its order; then those stored that an update has taken out of it. */
+static int find_streams(struct coredms *db, struct wanted *w, struct err *err)
+{
+    char *name = NULL, *next;
+    for (size_t i = 0; i < w->app->stream_count; i++)
+        add_stream(w, w->app->streams[i].name, &w->app->streams[i]);
+    while (history_next_stream(db, name, &next, err) == 0) {
+        free(name);
+        name = next;
+        if (!app_find_stream(w->app, name))
+            add_stream(w, name, NULL);
+    }
+    free(name);
+    return err->code == ERR_NOT_FOUND ? 0 : -1;
+}
+
 static int check_wanted(const struct wanted *w, struct err *err)
 {
-    if (w->stream && !app_find_stream(w->app, w->stream)) {
+    if (w->stream && w->stream_count == 0) {
         struct buf names = {0};
         for (size_t i = 0; i < w->app->stream_count; i++)
             buf_printf(&names, "%s%s", i ? ", " : "", w->app->streams[i].name);
@@ -200,42 +234,42 @@ static bool write_row(void *context, const struct result_row *row)
 }
 
 /* A cursor names its stream: "alarms;..." */
-static const char *cursor_within(const struct wanted *w, const struct app_stream *s, bool *skip)
+static const char *cursor_within(const struct wanted *w, const char *stream, bool *skip)
 {
-    size_t len = strlen(s->name);
+    size_t len = strlen(stream);
     *skip = false;
     if (!w->cursor)
         return NULL;
-    if (strncmp(w->cursor, s->name, len) == 0 && w->cursor[len] == ';')
+    if (strncmp(w->cursor, stream, len) == 0 && w->cursor[len] == ';')
         return w->cursor + len + 1;
     *skip = true;
     return NULL;
 }
 
-/* Streams come one behind the other, in the app's order. */
+/* Streams come one behind the other. */
 static int query(struct coredms *db, struct wanted *w, struct writing *out, char **next, struct err *err)
 {
     struct filters *f = mem_zero(1, sizeof *f);
     int status = 0;
     bool met = !w->cursor;
-    for (size_t i = 0; i < w->app->stream_count && status == 0 && !*next; i++) {
-        const struct app_stream *s = &w->app->streams[i];
+    for (size_t i = 0; i < w->stream_count && status == 0 && !*next; i++) {
+        const struct listed *l = &w->streams[i];
         bool skip;
         char *more = NULL;
-        const char *cursor = met ? NULL : cursor_within(w, s, &skip);
-        if ((w->stream && strcmp(w->stream, s->name) != 0) || (!met && !cursor))
+        const char *cursor = met ? NULL : cursor_within(w, l->name, &skip);
+        if (!met && !cursor)
             continue;
         met = true;
-        int usable = make_filters(w, s, f, err);
+        int usable = l->s ? make_filters(w, l->s, f, err) : w->filter_count == 0;
         if (usable <= 0) {
             status = usable;
             continue;
         }
         if (out->count == w->limit) { /* the page is full, and there is another stream */
-            *next = mem_printf("%s;", s->name);
+            *next = mem_printf("%s;", l->name);
             break;
         }
-        const struct history_filter filter = {.stream = s->name,
+        const struct history_filter filter = {.stream = l->name,
                                               .from = w->from,
                                               .to = w->to,
                                               .names = f->names,
@@ -244,27 +278,46 @@ static int query(struct coredms *db, struct wanted *w, struct writing *out, char
         status = history_query(db, &filter, w->limit - out->count, cursor && *cursor ? cursor : NULL, &more, write_row,
                                out, err);
         if (more)
-            *next = mem_printf("%s;%s", s->name, more);
+            *next = mem_printf("%s;%s", l->name, more);
         free(more);
     }
     free(f);
     return status == 0 && !met ? err_set(err, ERR_INVALID, "?cursor: not one that this call gave") : status;
 }
 
-static void begin_rows(const struct wanted *w, struct writing *out)
+static bool take_columns(void *context, const struct result_row *row)
 {
-    for (size_t i = 0; out->csv && i < w->app->stream_count; i++)
-        if (!w->stream || strcmp(w->stream, w->app->streams[i].name) == 0)
-            stream_columns(&out->columns, &w->app->streams[i]);
-    if (out->csv && w->ids)
-        csv_columns_add(&out->columns, "message_id");
+    csv_columns_of(context, row->body, row->body_len);
+    return false;
+}
+
+/* Of a stream that the app has no longer its first row tells them. */
+static int find_columns(struct coredms *db, const struct wanted *w, struct csv_columns *columns, struct err *err)
+{
+    for (size_t i = 0; i < w->stream_count; i++) {
+        const struct history_filter all = {.stream = w->streams[i].name, .from = INT64_MIN, .to = INT64_MAX};
+        if (w->streams[i].s)
+            stream_columns(columns, w->streams[i].s);
+        else if (history_query(db, &all, 1, NULL, NULL, take_columns, columns, err) < 0)
+            return -1;
+    }
+    if (w->ids)
+        csv_columns_add(columns, "message_id");
+    return 0;
+}
+
+static int begin_rows(struct coredms *db, const struct wanted *w, struct writing *out, struct err *err)
+{
     if (out->csv) {
+        if (find_columns(db, w, &out->columns, err) < 0)
+            return -1;
         csv_header_write(out->out, &out->columns);
-        return;
+        return 0;
     }
     json_w_open(out->out, '{');
     json_w_name(out->out, "results");
     json_w_open(out->out, '[');
+    return 0;
 }
 
 static void answer_rows(struct request *r, const struct writing *out, const char *next)
@@ -286,12 +339,11 @@ static void list(struct request *r, struct coredms *db, struct wanted *w)
     struct err err;
     char *next = NULL;
     struct writing out = {.out = &r->body, .csv = request_wants_csv(r), .ids = w->ids};
-    if (check_wanted(w, &err) < 0) {
+    if (find_streams(db, w, &err) < 0 || check_wanted(w, &err) < 0) {
         problem_err(r, &err);
         return;
     }
-    begin_rows(w, &out);
-    if (query(db, w, &out, &next, &err) < 0)
+    if (begin_rows(db, w, &out, &err) < 0 || query(db, w, &out, &next, &err) < 0)
         problem_err(r, &err);
     else
         answer_rows(r, &out, next);

@@ -345,3 +345,20 @@ int mongodb_history_latest(struct coredms *db, const char *stream, int64_t *wind
     bson_destroy(doc);
     return 0;
 }
+
+int mongodb_history_next_stream(struct coredms *db, const char *after, char **stream, struct err *err)
+{
+    struct store *s = store_of(db);
+    bson_t *doc;
+    if (store_ready(s, err) < 0)
+        return -1;
+    bson_t *selector = BCON_NEW("tenant", BCON_UTF8(s->base.tenant), "stream", "{", "$gt", BCON_UTF8(after), "}",
+                                "withdrawn", "{", "$ne", BCON_BOOL(true), "}");
+    bson_t *opts = BCON_NEW("sort", "{", "stream", BCON_INT32(1), "}", "projection", "{", "stream", BCON_INT32(1), "}");
+    int found = mongo_find_one(s, IN_RESULTS, selector, opts, &doc, err);
+    if (found <= 0)
+        return found < 0 ? -1 : err_set(err, ERR_NOT_FOUND, "no stream with results behind \"%s\"", after);
+    *stream = get_text(doc, "stream");
+    bson_destroy(doc);
+    return 0;
+}

@@ -210,6 +210,21 @@ int sqlite_history_latest(struct coredms *db, const char *stream, int64_t *windo
     return 0;
 }
 
+int sqlite_history_next_stream(struct coredms *db, const char *after, char **stream, struct err *err)
+{
+    struct connection *c;
+    sqlite3_stmt *stmt;
+    if (store_existing(store_of(db), DB_BATCH, "results", &c, err) < 0)
+        return -1;
+    int found = sql_first(c, "SELECT stream FROM streams WHERE stream > ? AND latest_end > ? ORDER BY stream LIMIT 1",
+                          ARGS(arg_text(after), arg_int(NO_RESULT)), &stmt, err);
+    if (found <= 0)
+        return found < 0 ? -1 : err_set(err, ERR_NOT_FOUND, "no stream with results behind \"%s\"", after);
+    *stream = sql_text(stmt, 0);
+    sqlite3_reset(stmt);
+    return 0;
+}
+
 /* ---- querying, page by page ---- */
 
 struct querying {

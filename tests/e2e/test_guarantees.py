@@ -212,6 +212,41 @@ class Update(GuaranteesTest):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 
+    def test_results_of_a_stream_that_was_taken_out_stay_readable(self):
+        p = self.platform
+        extra = '  - { name: extra, key: [k], window: { tumbling: 10s }, select: { most: max(v) } }\n'
+        self.onboard('fewer', APP + extra)
+        self.send('fewer', (0, 1, 20), (1, 2, 5))
+        self.assertEqual(p.request('POST', '/v1/tenants/fewer/events/end').status, 200)
+        wait_for(lambda: len(p.results('fewer')) == 3, 'the results')
+        both = p.results('fewer')
+        answer = p.request('PUT', '/v1/tenants/fewer/app', tenant_app('fewer', APP), headers={'Content-Type': 'application/yaml'})
+        self.assertEqual(answer.status, 200, answer)
+        wait_for(lambda: 'extra' not in [s['name'] for s in p.status('fewer')['streams']], 'the update')
+        self.assertEqual(p.results('fewer'), both)
+        self.assertEqual(p.results('fewer', '&stream=extra'), [r for r in both if r['stream'] == 'extra'])
+        page = p.get('/v1/tenants/fewer/results?limit=1')
+        self.assertEqual(p.get('/v1/tenants/fewer/results?limit=2&cursor=' + page['next'])['results'], both[1:])
+        rows = p.request('GET', '/v1/tenants/fewer/results?stream=extra', headers={'Accept': 'text/csv'}).text.splitlines()
+        self.assertEqual(len(rows), 3)
+        self.assertIn('most', rows[0].split(','))
+        answer = p.request('GET', '/v1/tenants/fewer/results?stream=never')
+        self.assertEqual(answer.status, 400, answer)
+        self.assertIn('no stream "never"', answer.json['detail'])
+
+    def test_a_time_zone_that_the_system_does_not_know_is_refused_at_once(self):
+        p = self.platform
+        jobs = 'jobs: [ { name: j, from: s, period: day, timezone: %s, select: { n: sum(n) } } ]\n'
+        yaml = {'Content-Type': 'application/yaml'}
+        answer = p.request('POST', '/v1/tenants', tenant_app('zoned', APP + jobs % 'Mars/Olympus'), headers=yaml)
+        self.assertEqual(answer.status, 422, answer)
+        self.assertIn('no time zone `Mars/Olympus`', answer.json['detail'])
+        self.onboard('zoned', APP + jobs % 'Europe/Helsinki')
+        answer = p.request('PUT', '/v1/tenants/zoned/app', tenant_app('zoned', APP + jobs % 'Mars/Olympus'), headers=yaml)
+        self.assertEqual(answer.status, 422, answer)
+        self.assertEqual(p.status('zoned')['version'], 1)
+
+
 class Poison(GuaranteesTest):
     IN_MESSAGE = 4 + 4 + 8 + 8 + 8  # base/wire/contract.h: magic, version, heartbeat, generation, blocked_until_ms
 
