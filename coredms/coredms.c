@@ -222,7 +222,7 @@ int coredms_purge(struct coredms *db, const char *tenant, struct err *err)
     return check_writes_tenant(db, tenant, err) < 0 ? -1 : db->backend->coredms_purge(db, tenant, err);
 }
 
-/* ---- beginning ---- */
+/* ---- checkpoints ---- */
 
 static int gone(const struct coredms *db, const char *what, struct err *err)
 {
@@ -230,59 +230,11 @@ static int gone(const struct coredms *db, const char *what, struct err *err)
                    db->tenant, what);
 }
 
-static int has_head(struct coredms *db, bool *there, struct err *err)
-{
-    struct checkpoint_head head;
-    *there = db->backend->checkpoint_head(db, &head, err) == 0;
-    if (!*there)
-        return err->code == ERR_NOT_FOUND ? 0 : -1;
-    checkpoint_head_free(&head);
-    return 0;
-}
-
-static int has_source(struct coredms *db, bool *there, struct err *err)
-{
-    struct source source;
-    if (db->backend->history_source(db, &source, err) < 0)
-        return -1;
-    *there = source.epoch > 0;
-    return 0;
-}
-
-static int begin_missing(struct coredms *db, uint64_t generation, unsigned *begun, struct err *err)
-{
-    struct checkpoint_head head;
-    struct source source;
-    bool checkpoint, history;
-    if (has_head(db, &checkpoint, err) < 0 || has_source(db, &history, err) < 0)
-        return -1;
-    if (!history && history_raise(db, generation, &source, err) < 0)
-        return -1;
-    if (!checkpoint && checkpoint_raise(db, generation, &head, err) < 0)
-        return -1;
-    if (!checkpoint)
-        checkpoint_head_free(&head);
-    *begun = (checkpoint ? 0 : COREDMS_WRITES_STREAM) | (history ? 0 : COREDMS_WRITES_BATCH);
-    return 0;
-}
-
-int coredms_begin(const char *uri, const char *tenant, uint64_t generation, unsigned *begun, struct err *err)
-{
-    struct coredms *db;
-    if (coredms_open(uri, tenant, COREDMS_WRITES_STREAM | COREDMS_WRITES_BATCH, &db, err) < 0)
-        return -1;
-    int status = begin_missing(db, generation, begun, err);
-    coredms_close(&db);
-    return status;
-}
-
-/* ---- checkpoints ---- */
-
 int checkpoint_raise(struct coredms *db, uint64_t generation, struct checkpoint_head *head, struct err *err)
 {
     bool there = true;
     if (check_writes_own(db, COREDMS_WRITES_STREAM, err) < 0 ||
-        ((db->writes & COREDMS_BEGUN) && has_head(db, &there, err) < 0))
+        ((db->writes & COREDMS_BEGUN) && coredms_has_checkpoint(db, &there, err) < 0))
         return -1;
     if (!there)
         return gone(db, "checkpoint", err);
@@ -351,7 +303,7 @@ int history_raise(struct coredms *db, uint64_t generation, struct source *source
 {
     bool there = true;
     if (check_writes_own(db, COREDMS_WRITES_BATCH, err) < 0 ||
-        ((db->writes & COREDMS_BEGUN) && has_source(db, &there, err) < 0))
+        ((db->writes & COREDMS_BEGUN) && coredms_has_history(db, &there, err) < 0))
         return -1;
     if (!there)
         return gone(db, "history", err);
