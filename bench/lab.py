@@ -70,10 +70,12 @@ class Tenant:
         return self.lab.program('bench-fill', broker=self.address(), exchange='belltower.in.' + self.name, key=self.name, events=events,
                                 **shape)
 
-    def drain(self, messages, prefetch=500):
+    def drain(self, messages, prefetch=500, results=0):
+        """results: so many are published meanwhile."""
         url = urllib.parse.urlsplit(self.lab.amqp)
         return self.lab.program('bench-drain', host=url.hostname, port=url.port, vhost=self.broker['vhost'],
-                                queue='belltower.events.' + self.name, messages=messages, prefetch=prefetch)
+                                queue='belltower.events.' + self.name, messages=messages, prefetch=prefetch, results=results,
+                                key=self.name + '.alarms')
 
     def worker(self, events, **settings):
         """Reads the whole log once more: as another generation, which begins with no state."""
