@@ -12,7 +12,7 @@ import unittest
 
 import pika
 
-from harness import BIN, PlatformTest, alive, management, published, rabbitmq, tenant_app, wait_for
+from harness import BIN, PlatformTest, alive, management, published, rabbitmq, read, tenant_app, wait_for
 
 APP = '''tenant: acme
 events:
@@ -250,9 +250,18 @@ class Update(GuaranteesTest):
 class Poison(GuaranteesTest):
     IN_MESSAGE = 4 + 4 + 8 + 8 + 8  # base/wire/contract.h: magic, version, heartbeat, generation, blocked_until_ms
 
+    def page_of(self, pid):
+        """A process that was forked a moment ago is not the worker yet, and its descriptors are others."""
+        def opened():
+            with contextlib.suppress(OSError):
+                if read('/proc/%d/comm' % pid).startswith('belltower-strea'):
+                    return open('/proc/%d/fd/4' % pid, 'rb')
+            return None
+        return wait_for(opened, 'the page of %d' % pid)
+
     def kill_in(self, pid, offset):
         """SIGABRT (which sanitizers leave alone) as soon as the worker's page says that it reads the message at that offset; false: it never did."""
-        with open('/proc/%d/fd/4' % pid, 'rb') as f, mmap.mmap(f.fileno(), 4096, prot=mmap.PROT_READ) as page:
+        with self.page_of(pid) as f, mmap.mmap(f.fileno(), 4096, prot=mmap.PROT_READ) as page:
             end = time.monotonic() + 30
             while time.monotonic() < end and alive(pid):
                 if struct.unpack_from('<q', page, self.IN_MESSAGE)[0] == offset:
