@@ -201,7 +201,7 @@ class Consumer(PlatformTest):
             status = p.status('follow')
             return status['at_end'] and status['counters']['results_stored'] >= status['counters']['results'] > 3
         wait_for(settled, 'the first results')
-        before = p.results('follow')
+        before = p.results('follow', '&ids=true')
         out = p.dir + '/followed'
         with open(out, 'w') as f:
             follower = subprocess.Popen([BIN + '/belltower', 'results', 'follow', '--follow', '--limit', '3', '-o', 'json'],
@@ -213,7 +213,7 @@ class Consumer(PlatformTest):
             self.assertEqual(shown()[:3], before[-3:])
             p.upload('follow', lines[0] + ''.join(lines[half:]), 'text/csv', end=True)
             wait_for(lambda: all_stored(p, 'follow', len(expected)), 'all results')
-            new = [row for row in p.results('follow') if row not in before]
+            new = [row for row in p.results('follow', '&ids=true') if row not in before]
             self.assertGreater(len(new), 3)
             wait_for(lambda: len(shown()) >= 3 + len(new), 'the new rows')
             self.assertEqual(sorted(map(str, shown()[3:])), sorted(map(str, new)))
