@@ -13,7 +13,7 @@ struct summed_file {
     sqlite3_file base;
     struct summed_file *database;      /* itself, or that of this log */
     struct summed_file *log;           /* of a database: its log, while it is open */
-    size_t page_size;                  /* of a database; 0 = not known yet */
+    size_t page_size;                  /* of a database; 0 = not known yet: then sums is false */
     bool sums;                         /* page 1, when it was read or written last, said that there are sums */
     bool sum_all;                      /* PAGES_FCNTL_SUM */
     bool unchecked;                    /* PAGES_FCNTL_UNCHECKED */
@@ -53,9 +53,10 @@ static int check_page(struct summed_file *d, const unsigned char *page, size_t s
         return SQLITE_OK; /* it bears its sum to where it goes */
     if (number == 1 || (number == 0 && pages_size_in(page) == size)) {
         enum pages_kind kind = pages_kind_of(page);
-        if (kind == PAGES_DAMAGED)
+        if (kind == PAGES_DAMAGED || (d->sums && !d->unchecked && !pages_size_in(page)))
             return SQLITE_IOERR_DATA;
         d->sums = kind == PAGES_SUMMED;
+        d->page_size = size;
     }
     return !d->sums || d->unchecked || page_sum_good(page, size, number) ? SQLITE_OK : SQLITE_IOERR_DATA;
 }
@@ -86,7 +87,7 @@ static int read_database(struct summed_file *d, void *to, int len, sqlite3_int64
     if (d->sums && len > 16 && !(at == 0 && size <= 100) && !(size == d->page_size && (size_t)at % size == 0))
         return read_parts(d, to, size, at);
     int code = under(&d->base)->pMethods->xRead(under(&d->base), to, len, at);
-    if (at == 0 && size >= 100 && code == SQLITE_OK)
+    if (at == 0 && size >= 100 && code == SQLITE_OK && pages_size_in(to)) /* else what page 1 in the log said stays */
         d->page_size = pages_size_in(to);
     if (size != d->page_size || (size_t)at % size != 0)
         return code;
