@@ -33,7 +33,9 @@ static void judge(void *context, const struct result_row *stored, const struct r
         return; /* came meanwhile */
     if (t->o->stream && strcmp(t->o->stream, any->stream) != 0)
         return;
-    if (!again)
+    if (stored && !differences_readable(stored))
+        differences_add(&t->differences, "damaged", stored, again);
+    else if (!again)
         differences_add(&t->differences, "gone", stored, NULL);
     else if (!stored)
         differences_add(&t->differences, "new", NULL, again);

@@ -4,13 +4,31 @@
 
 #include <string.h>
 
+bool differences_readable(const struct result_row *row)
+{
+    const char *error;
+    return json_valid(row->body, row->body_len, &error) && json_valid(row->key, strlen(row->key), &error);
+}
+
+/* What a disk or another program made of it is shown as a text, so that the list stays JSON. */
+static void put_stored(struct buf *b, const char *name, const char *text, size_t len)
+{
+    const char *error;
+    json_w_name(b, name);
+    if (json_valid(text, len, &error))
+        json_w_raw(b, text, len);
+    else
+        json_w_string(b, text, len);
+}
+
 static void put_side(struct buf *b, const char *name, const struct result_row *row)
 {
+    if (row) {
+        put_stored(b, name, row->body, row->body_len);
+        return;
+    }
     json_w_name(b, name);
-    if (row)
-        json_w_raw(b, row->body, row->body_len);
-    else
-        json_w_null(b);
+    json_w_null(b);
 }
 
 void differences_begin(struct differences *d, int64_t limit, const char *stored_name, const char *other_name)
@@ -33,8 +51,7 @@ void differences_add(struct differences *d, const char *kind, const struct resul
     json_w_str(b, any->stream);
     json_w_name(b, "window_start");
     json_w_time(b, any->window_start);
-    json_w_name(b, "key");
-    json_w_raw(b, any->key, strlen(any->key));
+    put_stored(b, "key", any->key, strlen(any->key));
     put_side(b, d->stored_name, stored);
     put_side(b, d->other_name, other);
     json_w_close(b, '}');

@@ -12,7 +12,9 @@ struct differences {
 };
 
 void differences_begin(struct differences *d, int64_t limit, const char *stored_name, const char *other_name);
-/* kind: one word. Either side may be NULL. */
+/* Its key and body are JSON, as they were when they were stored. */
+bool differences_readable(const struct result_row *row);
+/* kind: one word. Either side may be NULL; what of it is no JSON is shown as a text. */
 void differences_add(struct differences *d, const char *kind, const struct result_row *stored,
                      const struct result_row *other);
 int differences_print(struct differences *d, enum table_format format, struct err *err) MUSTCHECK;

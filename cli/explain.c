@@ -1,5 +1,6 @@
 /* belltower explain: the events that made a result, and those around it that did not count. */
 #include "cli/client.h"
+#include "cli/differences.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 
@@ -165,7 +166,10 @@ static int print(struct explaining *x, struct err *err)
     static const struct table_column columns[] = {
         {"event", NULL}, {"offset", NULL}, {"index", NULL}, {"time", NULL}, {"values", NULL}};
     json_w_close(&x->rows, ']');
-    fprintf(stderr, "%.*s\n", (int)x->row.body_len, x->row.body);
+    if (differences_readable(&x->row))
+        fprintf(stderr, "%.*s\n", (int)x->row.body_len, x->row.body);
+    else
+        fprintf(stderr, "what is stored of it is damaged (no JSON): `belltower verify` shows it\n");
     fprintf(stderr,
             "%s %s, window from %" PRId64 ", generation %" PRIu64 ", revision %u%s: made of %" PRId64
             " events at offsets %" PRId64 " to %" PRId64 "; %" PRId64 " filtered, %" PRId64 " late, repeated or ahead, "

@@ -168,10 +168,10 @@ static int print_json(FILE *to, const char *rows, size_t len, struct err *err)
     bool first = true;
     const char *from;
     if (!json_enter(&j, '['))
-        return err_set(err, ERR_INVALID, "the server's answer is no list");
+        return err_set(err, ERR_INVALID, "what is to be shown is no list");
     while (json_next(&j, &first, NULL, NULL) && json_skip(&j, &from))
         fprintf(to, "%.*s\n", (int)(j.at - from), from);
-    return j.error ? err_set(err, ERR_INVALID, "the server's answer is no JSON: %s", j.error) : 0;
+    return j.error ? err_set(err, ERR_INVALID, "what is to be shown is no JSON: %s", j.error) : 0;
 }
 
 static int collect(struct cells *c, const char *rows, size_t len, const struct table_column *columns, size_t count,
@@ -183,11 +183,11 @@ static int collect(struct cells *c, const char *rows, size_t len, const struct t
     for (size_t i = 0; i < count; i++)
         add_cell(c, mem_strdup(columns[i].header ? columns[i].header : columns[i].name));
     if (!json_enter(&j, '['))
-        return err_set(err, ERR_INVALID, "the server's answer is no list");
+        return err_set(err, ERR_INVALID, "what is to be shown is no list");
     while (json_next(&j, &first, NULL, NULL) && json_skip(&j, &from))
         for (size_t i = 0; i < count; i++)
             add_cell(c, cell_text(from, (size_t)(j.at - from), columns[i].name));
-    return j.error ? err_set(err, ERR_INVALID, "the server's answer is no JSON: %s", j.error) : 0;
+    return j.error ? err_set(err, ERR_INVALID, "what is to be shown is no JSON: %s", j.error) : 0;
 }
 
 int table_print(FILE *to, enum table_format format, const char *rows, size_t len, const struct table_column *columns,

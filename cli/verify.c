@@ -64,6 +64,10 @@ static bool same(const struct result_row *a, const struct result_row *b)
 static void judge(void *context, const struct result_row *stored, const struct result_row *again)
 {
     struct verifying *v = context;
+    if (stored && !differences_readable(stored)) {
+        differences_add(&v->differences, "damaged", stored, again);
+        return;
+    }
     if (stored && newer(v, stored))
         return;
     if (!again) {

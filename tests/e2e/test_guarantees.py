@@ -411,6 +411,48 @@ class Replay(GuaranteesTest):
         self.assertIn('elsewhere/batch.db: page %d does not have its checksum' % page, done.stderr)
         self.assertIn('5 stored results are the same', done.stderr)
 
+    def test_a_result_that_is_no_json_is_one_more_difference(self):
+        """Bytes changed in a file whose pages have no checksums, and in one whose pages have them."""
+        self.load('unread')
+        path = self.platform.data + '/tenants/unread/batch.db'
+        window = lambda seconds: 'WHERE window_start = %d' % ((BASE + seconds) * 1000)
+        ids = [i for i, body in self.published('unread') if self.seconds(body['window_start']) == 20]
+        self.store('unread', "UPDATE results SET body = replace(body, '\"n\":', '\"n\"' || char(27)) " + window(20))
+        self.store('unread', "UPDATE results SET body = replace(body, '\"n\":5', '\"n\":6') " + window(40))
+        self.store('unread', "UPDATE results SET key = '[1' " + window(50))
+        expected = {('damaged', 20), ('different', 40), ('damaged', 50), ('missing', 50)}
+        found = lambda done: {(d['difference'], self.seconds(d['window_start'])): d for d in map(json.loads, done.stdout.splitlines())}
+        done = self.platform.command('verify', 'unread', '-o', 'json')
+        self.assertEqual(done.returncode, 1, done.stderr)
+        rows = found(done)
+        self.assertEqual(set(rows), expected)
+        self.assertIn('2 stored results are the same', done.stderr)
+        row = rows['damaged', 20]
+        self.assertEqual((row['stream'], row['key'], row['recomputed']['n']), ('s', [1], 5))
+        self.assertIn('"n"\x1b5', row['stored'])
+        self.assertEqual(rows['damaged', 50]['key'], '[1')
+        table = self.platform.command('verify', 'unread')
+        self.assertEqual(table.returncode, 1, table.stderr)
+        self.assertIn('damaged', table.stdout)
+        changed = self.platform.dir + '/unread.yaml'
+        with open(changed, 'w') as f:
+            f.write(tenant_app('unread', APP))
+        done = self.platform.command('try', changed, '--against', 'unread', '-o', 'json')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(set(found(done)), {('damaged', 20), ('changed', 40), ('damaged', 50), ('new', 50)})
+        done = self.platform.command('explain', 'unread', ids[0])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn('what is stored of it is damaged', done.stderr)
+        self.assertNotIn('\x1b', done.stderr)
+        self.platform.request('POST', '/v1/tenants/unread/pause')
+        wait_for(lambda: not self.worker('unread', 'batch')['pid'], 'the pause')
+        with contextlib.closing(sqlite3.connect(path)) as db, db:
+            self.assertEqual(db.execute("UPDATE results SET body = replace(body, '\"n\":', '\"n\"x') " + window(30)).rowcount, 1)
+        done = self.platform.command('verify', 'unread', '-o', 'json')
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn('compared nevertheless:', done.stderr)
+        self.assertEqual(set(found(done)), expected | {('damaged', 30)})
+
     def test_verify_after_a_rewind(self):
         self.load('again')
         answer = self.platform.request('POST', '/v1/tenants/again/rewind', json.dumps({'to': at(30)}))
