@@ -48,7 +48,27 @@ static int clear_half(struct coredms *db, const char *tenant, struct err *err)
 
 /* Data of the name that a removal has kept is of generations that the registry knows. Else it is not the registry that
  * the data belongs to: it would be taken for the new tenant's, and what it says of the log with it. */
-static int check_foreign(const struct request *r, struct coredms *registry, const char *tenant, struct err *err)
+static int foreign(const char *tenant, uint64_t found, struct err *err)
+{
+    return err_set(
+        err, ERR_EXISTS,
+        "there is data of a tenant %s already, of generation %llu, which this registry does not know (it was "
+        "lost, or is an older one): put the right registry back, restore from a backup, or move the data "
+        "(SQLite: the directory tenants/%s) away; see docs/operations.md",
+        tenant, (unsigned long long)found, tenant);
+}
+
+/* A tenant's history is begun before its checkpoint: a checkpoint alone is what is left of kept data. */
+static int half_kept(const char *tenant, struct err *err)
+{
+    return err_set(err, ERR_CONFLICT,
+                   "of the data that was kept of tenant %s the history (SQLite: tenants/%s/batch.db) is gone: put it "
+                   "back, or move what is left (SQLite: the directory tenants/%s) away, to restore from a backup or to "
+                   "begin without it; see docs/operations.md",
+                   tenant, tenant, tenant);
+}
+
+static int check_kept(const struct request *r, struct coredms *registry, const char *tenant, struct err *err)
 {
     struct coredms *db;
     struct checkpoint_head head = {0};
@@ -62,21 +82,19 @@ static int check_foreign(const struct request *r, struct coredms *registry, cons
         status = history_source(db, &source, err);
     coredms_close(&db);
     uint64_t found = head.generation > source.generation ? head.generation : source.generation;
+    bool half = head.epoch > 0 && source.epoch == 0;
     checkpoint_head_free(&head);
-    if (status < 0 || found <= known)
-        return status;
-    return err_set(
-        err, ERR_EXISTS,
-        "there is data of a tenant %s already, of generation %llu, which this registry does not know (it was "
-        "lost, or is an older one): put the right registry back, restore from a backup, or move the data "
-        "(SQLite: the directory tenants/%s) away; see docs/operations.md",
-        tenant, (unsigned long long)found, tenant);
+    if (status < 0)
+        return -1;
+    if (found > known)
+        return foreign(tenant, found, err);
+    return half ? half_kept(tenant, err) : 0;
 }
 
 static int add_row(const struct request *r, struct coredms *db, const struct app *app, const char *hash,
                    struct tenant_row *row, struct err *err)
 {
-    if (clear_half(db, app->tenant, err) < 0 || check_foreign(r, db, app->tenant, err) < 0)
+    if (clear_half(db, app->tenant, err) < 0 || check_kept(r, db, app->tenant, err) < 0)
         return -1;
     int64_t now = clock_wall_ms();
     *row = (struct tenant_row){.tenant = mem_strdup(app->tenant),

@@ -75,7 +75,8 @@ int connection_damaged(const struct connection *c, const char *why, struct err *
                        "%s: is damaged (%s): stop Belltower, set it and tenants/ aside, and restore from a backup; see "
                        "docs/operations.md",
                        c->path, why);
-    return err_set(err, ERR_DAMAGED, "%s: is damaged (%s): pause the tenant, set the file aside, and " COREDMS_MEND,
+    return err_set(err, ERR_DAMAGED,
+                   "%s: is damaged (%s): pause the tenant, unless it is removed, set the file aside, and " COREDMS_MEND,
                    c->path, why);
 }
 

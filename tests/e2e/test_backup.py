@@ -587,6 +587,38 @@ class Strange(PlatformTest):
         self.assertEqual(p.command('tenant', 'remove', 'kept', '--keep-data', '--yes').returncode, 0)
         self.assertEqual(p.onboard(tenant_app('kept', APP))['generation'], 2)
 
+    def test_what_is_left_of_kept_data_is_not_begun_anew(self):
+        """As docs/operations.md says of kept data: nothing new is begun while a part of it is gone or damaged."""
+        p = self.platform
+        p.onboard(tenant_app('left', APP))
+        self.assertEqual(p.command('tenant', 'remove', 'left', '--keep-data', '--yes').returncode, 0)
+        path, copy, app = p.data + '/tenants/left/batch.db', p.dir + '/copy', p.dir + '/left.yaml'
+        with open(app, 'w') as f:
+            f.write(tenant_app('left', APP))
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute('PRAGMA wal_checkpoint(TRUNCATE)').fetchall()
+        shutil.move(path, copy)
+        gone = 'of the data that was kept of tenant left the history (SQLite: tenants/left/batch.db) is gone: put it back'
+        for content, words in ((None, gone), (b'', gone), (b'noise' * 2000, 'batch.db: is damaged')):
+            for suffix in ('', '-wal', '-shm'):
+                with contextlib.suppress(FileNotFoundError):
+                    os.remove(path + suffix)
+            if content is not None:
+                with open(path, 'wb') as f:
+                    f.write(content)
+            done = p.command('tenant', 'add', app)
+            self.assertEqual(done.returncode, 1, done)
+            self.assertIn(words, done.stderr)
+            self.assertIn('docs/operations.md', done.stderr)
+            self.assertNotIn('left', [t['tenant'] for t in p.get('/v1/tenants')['tenants']])
+        self.assertIn('pause the tenant, unless it is removed', done.stderr)
+        shutil.move(copy, path)
+        self.assertEqual(p.onboard(tenant_app('left', APP))['generation'], 2)
+        self.assertEqual(p.command('tenant', 'remove', 'left', '--keep-data', '--yes').returncode, 0)
+        os.remove(path)
+        os.rename(p.data + '/tenants/left', p.dir + '/left')
+        self.assertEqual(p.command('tenant', 'add', app).returncode, 0)
+
 
 class Credentials(PlatformTest):
     def test_a_new_password_and_the_objects_again(self):
