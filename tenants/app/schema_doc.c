@@ -44,7 +44,8 @@ static const struct section sections[] = {
      "fraction; `%z`: `+02:00`, `+0200` "
      "or `Z`; `%Z`: `UTC`). Without `%z` a time is UTC. The whole text must match, the date must exist, years run from "
      "1970 to 9999; else the "
-     "event is set aside as `bad-time`. `unix` and `unix_ms` take a number or a text of one.\n"},
+     "event is set aside as `bad-time`. `unix` and `unix_ms` take a number (`unix` may "
+     "have a fraction, `unix_ms` is whole); in JSON a text of one is `wrong-type`.\n"},
     {"events.fields.*", "A field as a mapping",
      "`station_id: int` is short for `station_id: { type: int }`. `int` takes numbers whose value is whole and fits 64 "
      "bits (`121`, `121.0`, `1e3`), `float` any finite "
