@@ -30,6 +30,7 @@ struct link_message { /* borrowed during the handler's call */
     uint64_t tag;
     int64_t offset; /* of a stream queue; -1 = none */
     bool redelivered;
+    bool nameless_header; /* one of its headers has no name: nothing of ours ever does */
     struct link_text exchange, key, body, message_id, type, user_id, content_type;
     const void *headers; /* for link_header_* */
     int64_t timestamp;   /* seconds; 0 = none */

@@ -54,8 +54,6 @@ static void came_back(struct link *l, const amqp_basic_return_t *r)
         .exchange = text_of(r->exchange), .key = text_of(r->routing_key), .reply_code = r->reply_code};
 }
 
-/* A log may hold such a message which earlier versions, by the library's word, could not read and passed over: so it
- * stays, or what is read again would not be what was read. */
 static bool has_nameless_header(const amqp_basic_properties_t *p)
 {
     bool found = false;
@@ -74,6 +72,7 @@ static void take_properties(struct link_message *m, const amqp_basic_properties_
     m->content_type = property(p, AMQP_BASIC_CONTENT_TYPE_FLAG, p->content_type);
     m->headers = p->_flags & AMQP_BASIC_HEADERS_FLAG ? &p->headers : NULL;
     m->timestamp = p->_flags & AMQP_BASIC_TIMESTAMP_FLAG ? (int64_t)p->timestamp : 0;
+    m->nameless_header = has_nameless_header(p);
     int64_t offset;
     if (link_header_int(m, "x-stream-offset", &offset))
         m->offset = offset;
@@ -84,8 +83,6 @@ static int take_header(struct link *l, const amqp_frame_t *f, struct err *err)
     if (f->frame_type != AMQP_FRAME_HEADER || f->payload.properties.class_id != AMQP_BASIC_CLASS)
         return unexpected(f, err);
     const amqp_basic_properties_t *p = f->payload.properties.decoded;
-    if (has_nameless_header(p))
-        return err_set(err, ERR_INVALID, "broker: cannot read: a header has no name");
     take_properties(&l->incoming.message, p);
     l->incoming.size = f->payload.properties.body_size;
     l->incoming.expects = EXPECTS_BODY;

@@ -21,7 +21,7 @@ struct test {
     amqp_connection_state_t writer; /* makes the broker's frames */
     int written;                    /* where they can be read */
     struct buf bytes, bodies;       /* not fed yet; all that was delivered or came back */
-    unsigned deliveries, confirms, returns;
+    unsigned deliveries, nameless, confirms, returns;
     bool hold;
     uint64_t depth;
     struct err err;
@@ -31,6 +31,7 @@ static void on_delivery(void *context, const struct link_message *m)
 {
     struct test *t = context;
     t->deliveries++;
+    t->nameless += m->nameless_header;
     assert_int_equal(m->offset, OFFSET);
     assert_int_equal(m->tag, t->deliveries);
     assert_true(link_text_is(m->key, "acme"));
@@ -112,16 +113,23 @@ static void method(struct test *t, amqp_method_number_t id, void *decoded)
     frame(t, &(amqp_frame_t){.frame_type = AMQP_FRAME_METHOD, .channel = CHANNEL, .payload.method = {id, decoded}});
 }
 
-static void header(struct test *t, size_t size, const char *name)
+/* second NULL: it has one header. */
+static void headers(struct test *t, size_t size, const char *first, const char *second)
 {
-    amqp_table_entry_t offset = {.key = amqp_cstring_bytes(name),
-                                 .value = {.kind = AMQP_FIELD_KIND_I64, .value.i64 = OFFSET}};
+    const amqp_field_value_t offset = {.kind = AMQP_FIELD_KIND_I64, .value.i64 = OFFSET};
+    amqp_table_entry_t entries[] = {{.key = amqp_cstring_bytes(first), .value = offset},
+                                    {.key = amqp_cstring_bytes(second ? second : ""), .value = offset}};
     amqp_basic_properties_t p = {._flags = AMQP_BASIC_HEADERS_FLAG | AMQP_BASIC_MESSAGE_ID_FLAG,
                                  .message_id = amqp_cstring_bytes("id"),
-                                 .headers = {1, &offset}};
+                                 .headers = {second ? 2 : 1, entries}};
     frame(t, &(amqp_frame_t){.frame_type = AMQP_FRAME_HEADER,
                              .channel = CHANNEL,
                              .payload.properties = {.class_id = AMQP_BASIC_CLASS, .body_size = size, .decoded = &p}});
+}
+
+static void header(struct test *t, size_t size, const char *name)
+{
+    headers(t, size, name, NULL);
 }
 
 static void body(struct test *t, const char *part)
@@ -245,13 +253,25 @@ static void test_a_close_in_the_middle_is_told_as_such(void **state)
     assert_int_equal(t->deliveries, 0);
 }
 
-static void test_a_message_with_a_nameless_header_cannot_be_read(void **state)
+static void test_a_nameless_header_is_told_of_and_breaks_nothing(void **state)
 {
     struct test *t = *state;
+    amqp_basic_return_t back = {.reply_code = 312, .exchange = amqp_cstring_bytes("results")};
     deliver(t, 1);
-    header(t, 1, "");
-    assert_int_equal(feed(t, 10000), -1);
-    assert_int_equal(t->err.code, ERR_INVALID);
+    headers(t, 6, "", "x-stream-offset");
+    body(t, "before");
+    deliver(t, 2);
+    headers(t, 6, "x-stream-offset", "");
+    body(t, "behind");
+    assert_int_equal(feed(t, 10000), 0);
+    assert_int_equal(t->nameless, 2);
+    method(t, AMQP_BASIC_RETURN_METHOD, &back);
+    header(t, 4, "");
+    body(t, "back");
+    message(t, 3, "named");
+    assert_int_equal(feed(t, 10000), 0);
+    assert_string_equal(buf_cstr(&t->bodies), "before;behind;back;named;");
+    assert_int_equal(t->nameless, 2);
 }
 
 static void test_frames_that_do_not_fit_are_refused(void **state)
@@ -280,7 +300,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_held_link_leaves_the_next_message, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_messages_are_taken_in_turns, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_close_in_the_middle_is_told_as_such, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_message_with_a_nameless_header_cannot_be_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_nameless_header_is_told_of_and_breaks_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_frames_that_do_not_fit_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_body_without_a_message_is_refused, set_up, tear_down),
     };

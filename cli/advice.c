@@ -17,8 +17,8 @@ const char *advice_for(const char *reason)
         {"too-large", "raise limits.event or limits.message, or send less at a time"},
         {"too-many-keys", "raise limits.keys, or choose a key with fewer values"},
         {"forged", "control messages come from the platform alone; take `belltower.` off the message's type"},
-        {"poison",
-         "reading it killed the stream worker, more than once: please report it with its bytes (belltower dead)"},
+        {"poison", "give each AMQP header a name, if its detail says that one has none; else reading it killed the "
+                   "stream worker, more than once: please report it with its bytes (belltower dead)"},
         {"bad-control", "look at the log of the API: it wrote a control message that the engine does not understand"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {

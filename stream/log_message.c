@@ -20,6 +20,7 @@ struct engine_message log_message(const struct link_message *m, const struct log
     return (struct engine_message){.offset = (uint64_t)m->offset,
                                    .body = {m->body.p, m->body.len},
                                    .message_id = {m->message_id.p, m->message_id.len},
+                                   .nameless_header = m->nameless_header,
                                    .type = {m->type.p, m->type.len},
                                    .user_id = known_user(m->user_id, users, name)};
 }

@@ -230,6 +230,46 @@ static void a_message_that_cannot_be_read_is_passed_over_after_some_tries(void *
     assert_int_equal(f->e.offset, 2); /* another place, counted anew */
 }
 
+static void deliver_nameless(struct fixture *f, int64_t offset, const char *body, uint64_t tag)
+{
+    struct stream_event e = {.kind = STREAM_DELIVERY};
+    e.delivery.tag = tag;
+    e.delivery.message.offset = (uint64_t)offset;
+    e.delivery.message.body = (struct bytes){body, strlen(body)};
+    e.delivery.message.nameless_header = true;
+    step(f, &e);
+}
+
+static void a_message_with_a_nameless_header_is_set_aside_and_the_checkpoint_holds_it(void **state)
+{
+    struct fixture *f = *state;
+    struct engine_info info;
+    static const char body[] = "{\"t\":100,\"k\":1}";
+    connect_reading(f, NULL, 0);
+    for (int64_t i = 0; i < 2; i++) {
+        deliver_nameless(f, i, body, (uint64_t)i + 1);
+        const struct outbox_message *m = stream_core_send(f->core);
+        assert_non_null(m);
+        assert_string_equal(m->key, "acme.poison");
+        assert_memory_equal(m->body, body, m->len);
+        assert_int_equal(m->len, strlen(body));
+        assert_null(stream_core_send(f->core));
+    }
+    engine_info(stream_core_engine(f->core), &info);
+    assert_int_equal(info.counters.events, 0);
+    confirm(f, 2);
+    advance(f, 1000);
+    assert_true(take(f, STREAM_SAVE));
+    assert_int_equal(f->head.offset, 1);
+    saved(f, NULL);
+    restart_at(f, 1);
+    deliver_nameless(f, 1, body, 1);
+    deliver(f, 2, "{\"t\":100,\"k\":1}", 2);
+    assert_null(stream_core_send(f->core)); /* neither of them again */
+    engine_info(stream_core_engine(f->core), &info);
+    assert_int_equal(info.counters.events, 1);
+}
+
 static void fenced_leaves_as_superseded(void **state)
 {
     struct fixture *f = *state;
@@ -427,6 +467,7 @@ int main(void)
         CASE(an_offset_beyond_the_tail_stops_the_tenant),
         CASE(a_segment_roll_is_no_gap_but_more_is),
         CASE(a_message_that_cannot_be_read_is_passed_over_after_some_tries),
+        CASE(a_message_with_a_nameless_header_is_set_aside_and_the_checkpoint_holds_it),
         CASE(fenced_leaves_as_superseded),
         CASE(a_store_that_is_away_is_tried_again_with_the_same_snapshot),
         CASE(a_quiet_log_gets_a_tick_and_only_one),

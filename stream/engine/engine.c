@@ -129,7 +129,7 @@ static void begin_message(struct engine *e, const struct engine_message *m, cons
 
 static void end_message(struct engine *e, const struct engine_message *m)
 {
-    if (!is_tick(m->type)) {
+    if (!is_tick(m->type) && !m->nameless_header) {
         e->has_last = true;
         e->last_offset = m->offset;
         e->last_received = m->received_ms;
@@ -142,7 +142,9 @@ static void end_message(struct engine *e, const struct engine_message *m)
 void engine_message(struct engine *e, const struct engine_message *m, const struct engine_sink *sink)
 {
     begin_message(e, m, sink);
-    if (is_control(e, m))
+    if (m->nameless_header)
+        publish_dead(e, DEAD_POISON, "a header of this message has no name");
+    else if (is_control(e, m))
         take_control(e, m);
     else if (sequence_seen(e, m->message_id))
         take_repeat(e);

@@ -22,6 +22,9 @@ struct engine_message {
     int64_t received_ms; /* wall time at which it was delivered: decides nothing but when a tick is due */
     struct bytes body;
     struct bytes message_id, type, user_id; /* AMQP properties; user_id is verified by the broker */
+    /* One of its headers has no name: it is dead-lettered whole as `poison` and is nothing else, not even the last
+     * message (rule 6). Earlier versions could not read such a message, and what a log gives must stay the same. */
+    bool nameless_header;
 };
 
 enum dead_reason {
@@ -35,7 +38,7 @@ enum dead_reason {
     DEAD_TOO_MANY_KEYS,
     DEAD_FORGED,
     DEAD_BAD_CONTROL, /* a control message of a trusted sender that makes no sense */
-    DEAD_POISON,      /* the whole message was set aside: reading it killed the worker */
+    DEAD_POISON, /* the whole message was set aside: reading it killed the worker, or it has a header without a name */
     DEAD_REASON_COUNT
 };
 const char *dead_reason_name(enum dead_reason reason); /* "not-json" */

@@ -83,6 +83,37 @@ static void a_message_set_aside_is_dead_lettered_whole_and_counts_as_the_last_on
     fixture_free(&f);
 }
 
+static void feed_nameless(struct fixture *f, const char *type, const char *user, const char *body)
+{
+    feed_message(f, &(struct engine_message){.body = bytes_of_text(body),
+                                             .message_id = bytes_of_text("p:1"),
+                                             .type = bytes_of_text(type),
+                                             .user_id = bytes_of_text(user),
+                                             .nameless_header = true});
+}
+
+static void a_message_with_a_nameless_header_is_dead_lettered_whole_and_changes_nothing(void **state)
+{
+    (void)state;
+    struct fixture f = fixture_new(app);
+    struct engine_info info;
+    f.received_ms = 1000;
+    feed(&f, "{\"t\":12000,\"id\":1}");
+    f.received_ms = 2000;
+    feed_nameless(&f, "", "", "{\"t\":90000,\"id\":1} {\"t\":90001,\"id\":1}");
+    feed_nameless(&f, CONTROL_END, USER_API, "{}");
+    expect(&f, "dead poison 1.0 {\"t\":90000,\"id\":1} {\"t\":90001,\"id\":1}\ndead poison 2.0 {}\n");
+    engine_info(f.engine, &info);
+    assert_int_equal(info.counters.events, 1);
+    assert_int_equal(info.counters.dead[DEAD_POISON], 2);
+    assert_int_equal(info.dead_number, 2);
+    assert_int_equal(info.producers, 0);
+    assert_int_equal(info.last_received_ms, 1000);
+    feed_tick(&f, "{\"offset\":0,\"highest\":30000}"); /* made while such messages were passed over */
+    expect(&f, "s 0-20000 r0 {\"id\":1,\"n\":1}\n");
+    fixture_free(&f);
+}
+
 static void a_rewind_message_of_this_generation_takes_the_next_number(void **state)
 {
     (void)state;
@@ -305,6 +336,7 @@ int main(void)
         cmocka_unit_test(results_name_the_first_and_last_event_of_all_their_panes),
         cmocka_unit_test(offsets_outlive_a_snapshot),
         cmocka_unit_test(a_message_set_aside_is_dead_lettered_whole_and_counts_as_the_last_one),
+        cmocka_unit_test(a_message_with_a_nameless_header_is_dead_lettered_whole_and_changes_nothing),
         cmocka_unit_test(a_rewind_message_of_this_generation_takes_the_next_number),
         cmocka_unit_test(a_rewound_engine_gives_only_windows_from_there_on),
         cmocka_unit_test(a_rewind_with_another_app_keeps_unchanged_streams),

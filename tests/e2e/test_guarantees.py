@@ -42,8 +42,8 @@ class GuaranteesTest(PlatformTest):
         answer = self.platform.upload(tenant, body, 'application/json')
         self.assertEqual(answer.status, 200, answer)
 
-    def publish(self, tenant, body):
-        """One message, as the tenant's producer."""
+    def publish(self, tenant, *bodies, headers=None):
+        """A message of each, as the tenant's producer."""
         broker = self.platform.credentials[tenant]['broker']
         url = pika.URLParameters(rabbitmq()[0])
         connection = pika.BlockingConnection(pika.ConnectionParameters(
@@ -51,7 +51,8 @@ class GuaranteesTest(PlatformTest):
             credentials=pika.PlainCredentials(broker['user'], broker['password'])))
         channel = connection.channel()
         channel.confirm_delivery()
-        channel.basic_publish('belltower.in.' + tenant, tenant, body)
+        for body in bodies:
+            channel.basic_publish('belltower.in.' + tenant, tenant, body, pika.BasicProperties(headers=headers))
         connection.close()
 
     def published(self, tenant):
@@ -300,6 +301,39 @@ class Poison(GuaranteesTest):
             os.kill(pid, signal.SIGKILL)
             self.new_worker(pid)
         self.expect('poisoned', {(0, 1): (3, 33)})
+
+
+class NamelessHeader(GuaranteesTest):
+    def dead(self):
+        letters = self.platform.get('/v1/tenants/nameless/dead-letters')['dead_letters']
+        return sorted((d['offset'], d['reason'], d['detail'], d['body']) for d in letters)
+
+    def test_messages_with_one_are_set_aside_and_hold_up_nothing(self):
+        self.onboard('nameless')
+        bodies = [json.dumps({'t': BASE, 'k': 1, 'v': 100 + i}) for i in range(12)]
+        aside = [(i, 'poison', 'a header of this message has no name', body) for i, body in enumerate(bodies)]
+        self.publish('nameless', *bodies, headers={'': 'x'})
+        wait_for(lambda: self.dead() == aside, 'the dead letters', 15)
+        self.platform.request('POST', '/v1/tenants/nameless/pause')
+        wait_for(lambda: not self.worker('nameless')['pid'], 'the pause')
+        self.platform.request('POST', '/v1/tenants/nameless/resume')
+        wait_for(lambda: self.worker('nameless')['pid'], 'the new worker')
+        wait_for(lambda: 'checkpoint loaded: epoch 2, offset 11,' in self.platform.log(), 'it to begin behind them', 10)
+        self.send('nameless', (1, 1, 10))
+        wait_for(lambda: self.platform.status('nameless')['counters']['counted'] == 1, 'the event', 15)
+        self.platform.request('POST', '/v1/tenants/nameless/events/end')
+        self.expect('nameless', {(0, 1): (1, 10)})
+        counters = self.platform.status('nameless')['counters']
+        self.assertEqual((counters['events'], counters['dead'], counters['reconnects']), (1, 12, 0))
+        self.assertEqual(self.dead(), aside)
+        done = self.platform.command('verify', 'nameless')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn('1 stored results are the same', done.stderr)
+        path = self.platform.dir + '/same.yaml'
+        with open(path, 'w') as f:
+            f.write(tenant_app('nameless', APP))
+        done = self.platform.command('try', path, '--against', 'nameless')
+        self.assertEqual(done.returncode, 0, done.stderr)
 
 
 class LostLog(GuaranteesTest):

@@ -439,26 +439,6 @@ class Updated(PlatformTest):
         self.assertEqual(answer.status, 503, answer)
         self.assertEqual(p.request('DELETE', '/v1/tenants/gone').status, 204)
 
-    def test_a_message_that_the_client_library_cannot_read_is_passed_over(self):
-        p = self.platform
-        p.onboard(tenant_app('poison', APP))
-        broker = p.credentials['poison']['broker']
-        event = '{"event_time":"2026-01-01 00:00:0%d UTC","station_id":1,"datapoint_id":2,"value":2,"valueThreshold":1,"isActive":true}'
-        url = pika.URLParameters(rabbitmq()[0])
-        connection = pika.BlockingConnection(pika.ConnectionParameters(
-            host=url.host, port=url.port, virtual_host=broker['vhost'],
-            credentials=pika.PlainCredentials(broker['user'], broker['password'])))
-        channel = connection.channel()
-        channel.confirm_delivery()
-        for body, headers in ((event % 1, None), (event % 2, {'': 'an empty key'}), (event % 3, None)):
-            channel.basic_publish('belltower.in.poison', 'poison', body, pika.BasicProperties(headers=headers))
-        connection.close()
-        wait_for(lambda: p.status('poison')['counters']['offset'] >= 2, 'the reader to get past it')
-        self.assertEqual([d['reason'] for d in p.status('poison')['dead']], ['unreadable'])
-        p.request('POST', '/v1/tenants/poison/events/end')
-        rows = wait_for(lambda: [r for r in p.results('poison') if r['stream'] == 'alarms'], 'its result')
-        self.assertEqual([r['alarm_fire_count'] for r in rows], [2])
-
     def test_a_quiet_log_closes_its_windows_by_itself(self):
         p = self.platform
         p.onboard(tenant_app('quiet', APP.replace('idle_after: 1h', 'idle_after: 2s').replace('tumbling: 5m', 'tumbling: 4s').replace('out_of_orderness: 20s', 'out_of_orderness: 0s')))
