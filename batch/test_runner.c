@@ -33,6 +33,8 @@ static void add_tenant(struct test *t)
     assert_int_equal(coredms_open(t->settings.coredms, "acme", COREDMS_WRITES_REGISTRY, &db, &t->err), 0);
     assert_int_equal(registry_add(db, &row, app_text, strlen(app_text), &t->err), 0);
     coredms_close(&db);
+    unsigned begun;
+    assert_int_equal(coredms_begin(t->settings.coredms, "acme", 1, &begun, &t->err), 0);
 }
 
 static int set_up(void **state)

@@ -318,7 +318,7 @@ class NamelessHeader(GuaranteesTest):
         wait_for(lambda: not self.worker('nameless')['pid'], 'the pause')
         self.platform.request('POST', '/v1/tenants/nameless/resume')
         wait_for(lambda: self.worker('nameless')['pid'], 'the new worker')
-        wait_for(lambda: 'checkpoint loaded: epoch 2, offset 11,' in self.platform.log(), 'it to begin behind them', 10)
+        wait_for(lambda: ', offset 11, ' in self.platform.log(), 'it to begin behind them', 10)
         self.send('nameless', (1, 1, 10))
         wait_for(lambda: self.platform.status('nameless')['counters']['counted'] == 1, 'the event', 15)
         self.platform.request('POST', '/v1/tenants/nameless/events/end')
