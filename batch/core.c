@@ -384,7 +384,8 @@ void batch_core_step(struct batch_core *c, const struct batch_event *e)
         ignore(e);
         return;
     }
-    if (e->err && e->err->code == ERR_DAMAGED) { /* whatever met it: trying again does not mend it */
+    /* Whichever call of the store met it: trying again does not mend it. */
+    if (e->kind != BATCH_LOST && e->err && e->err->code == ERR_DAMAGED) {
         batch_exit(c, EXIT_STOPPED, e->err->text);
         return;
     }

@@ -64,17 +64,19 @@ static bool same(const struct result_row *a, const struct result_row *b)
 static void judge(void *context, const struct result_row *stored, const struct result_row *again)
 {
     struct verifying *v = context;
-    if (stored && !differences_readable(stored)) {
+    if (!stored) {
+        if (again->window_end >= v->expired_ms)
+            differences_add(&v->differences, "missing", NULL, again);
+        return;
+    }
+    if (!differences_readable(stored)) {
         differences_add(&v->differences, "damaged", stored, again);
         return;
     }
-    if (stored && newer(v, stored))
+    if (newer(v, stored))
         return;
     if (!again) {
         judge_alone(v, stored);
-    } else if (!stored) {
-        if (again->window_end >= v->expired_ms)
-            differences_add(&v->differences, "missing", NULL, again);
     } else if (same(stored, again)) {
         v->differences.same++;
     } else {
