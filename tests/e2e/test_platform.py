@@ -3,10 +3,12 @@ import collections
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -233,7 +235,8 @@ class Broker(unittest.TestCase):
         port = rabbitmq_port()
         platform = Platform('broker', broker='amqp://127.0.0.1:%d/belltower' % port,
                             settings={'BELLTOWER_MANAGEMENT': 'http://guest:guest@127.0.0.1:%d' % (port + 10000)})
-        self.dir = platform.dir + '/rabbitmq'
+        self.dir = tempfile.mkdtemp(prefix='belltower-rabbitmq-')   # not in the platform's, which goes first
+        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
         return platform, port
 
     def words(self, platform, role):
