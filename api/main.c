@@ -1,9 +1,9 @@
 /* belltower-api: begin, loop, end. The main thread hears the supervisor, signals and slow connections; civetweb's
  * threads answer requests; one thread publishes, one keeps what was begun. */
 #include "api/api.h"
-#include "api/damage.h"
 #include "api/apps.h"
 #include "api/auth.h"
+#include "api/damage.h"
 #include "api/keeper.h"
 #include "api/metrics_http.h"
 #include "api/publisher.h"

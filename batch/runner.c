@@ -1,10 +1,10 @@
 #include "batch/runner.h"
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "batch/query.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -119,15 +119,8 @@ int runner_open(struct runner *r, const struct settings *s, const char *tenant, 
 
 static int start_thread(struct runner *r, struct err *err)
 {
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are the main thread's */
-    int code = pthread_create(&r->thread, NULL, thread_main, r);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (code != 0)
-        return err_set(err, ERR_UNAVAILABLE, "cannot start a thread for the run: %s", strerror(code));
-    r->started = true;
-    return 0;
+    r->started = thread_start(&r->thread, thread_main, r, "the run", err) == 0;
+    return r->started ? 0 : -1;
 }
 
 static void join(struct runner *r)

@@ -83,10 +83,6 @@ extern const struct coredms_backend coredms_sqlite_backend;
 /* The symbol of that type which libbelltower-mongodb.so defines. */
 #define COREDMS_MONGODB_SYMBOL "coredms_mongodb_backend"
 
-/* Has the tenant been begun (begin.c): is there a head of its checkpoint, a source of its history? */
-int coredms_has_checkpoint(struct coredms *db, bool *there, struct err *err) MUSTCHECK;
-int coredms_has_history(struct coredms *db, bool *there, struct err *err) MUSTCHECK;
-
 /* Loads the module once per process; it stays loaded. */
 int coredms_load_module(const struct coredms_backend **backend, struct err *err) MUSTCHECK;
 

@@ -1,10 +1,10 @@
 /* What a tenant has in the store from its first day. */
-#include "coredms/backend.h"
+#include "coredms/coredms.h"
 
 int coredms_has_checkpoint(struct coredms *db, bool *there, struct err *err)
 {
     struct checkpoint_head head;
-    *there = db->backend->checkpoint_head(db, &head, err) == 0;
+    *there = checkpoint_head(db, &head, err) == 0;
     if (!*there)
         return err->code == ERR_NOT_FOUND ? 0 : -1;
     checkpoint_head_free(&head);
@@ -14,7 +14,7 @@ int coredms_has_checkpoint(struct coredms *db, bool *there, struct err *err)
 int coredms_has_history(struct coredms *db, bool *there, struct err *err)
 {
     struct source source;
-    if (db->backend->history_source(db, &source, err) < 0)
+    if (history_source(db, &source, err) < 0)
         return -1;
     *there = source.epoch > 0;
     return 0;

@@ -49,6 +49,9 @@ void coredms_close(struct coredms **db);
  * COREDMS_BEGUN.
  */
 int coredms_begin(const char *uri, const char *tenant, uint64_t generation, unsigned *begun, struct err *err) MUSTCHECK;
+/* Has the tenant been begun: is there a head of its checkpoint, a source of its history? */
+int coredms_has_checkpoint(struct coredms *db, bool *there, struct err *err) MUSTCHECK;
+int coredms_has_history(struct coredms *db, bool *there, struct err *err) MUSTCHECK;
 /* Can the store be reached and, if it writes, written to now? */
 int coredms_ping(struct coredms *db, struct err *err) MUSTCHECK;
 /* Longest time that one call may block, in ms (for page_blocking). */

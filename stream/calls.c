@@ -2,10 +2,9 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
-#include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -73,16 +72,6 @@ static void *thread_main(void *context)
 
 /* ---- the loop ---- */
 
-static int start_thread(struct calls *c, struct err *err)
-{
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are the main thread's */
-    int code = pthread_create(&c->thread, NULL, thread_main, c);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return code == 0 ? 0 : err_set(err, ERR_UNAVAILABLE, "cannot start a thread for the store: %s", strerror(code));
-}
-
 int calls_open(struct calls *c, calls_perform *perform, void *context, struct err *err)
 {
     *c = (struct calls){.perform = perform, .context = context};
@@ -91,7 +80,7 @@ int calls_open(struct calls *c, calls_perform *perform, void *context, struct er
         return err_set_errno(err, "cannot make an eventfd");
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->changed, NULL);
-    if (start_thread(c, err) == 0)
+    if (thread_start(&c->thread, thread_main, c, "the store", err) == 0)
         return 0;
     close(c->answered);
     c->perform = NULL;

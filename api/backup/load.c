@@ -61,15 +61,10 @@ static int make_room(struct coredms *db, const char *tenant, struct err *err)
 
 static int look_for_data(struct backup_load *l, struct coredms *db, struct err *err)
 {
-    struct checkpoint_head head;
-    struct source source;
-    if (history_source(db, &source, err) < 0)
+    bool history, checkpoint;
+    if (coredms_has_history(db, &history, err) < 0 || coredms_has_checkpoint(db, &checkpoint, err) < 0)
         return -1;
-    l->had_data = source.epoch > 0;
-    if (checkpoint_head(db, &head, err) < 0)
-        return err->code == ERR_NOT_FOUND ? 0 : -1;
-    checkpoint_head_free(&head);
-    l->had_data = true;
+    l->had_data = history || checkpoint;
     return 0;
 }
 

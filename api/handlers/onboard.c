@@ -46,8 +46,6 @@ static int clear_half(struct coredms *db, const char *tenant, struct err *err)
     return registry_drop(db, tenant, err);
 }
 
-/* Data of the name that a removal has kept is of generations that the registry knows. Else it is not the registry that
- * the data belongs to: it would be taken for the new tenant's, and what it says of the log with it. */
 static int foreign(const char *tenant, uint64_t found, struct err *err)
 {
     return err_set(
@@ -68,6 +66,8 @@ static int half_kept(const char *tenant, struct err *err)
                    tenant, tenant, tenant);
 }
 
+/* Data of the name that a removal has kept is of generations that the registry knows. Else it is not the registry that
+ * the data belongs to: it would be taken for the new tenant's, and what it says of the log with it. */
 static int check_kept(const struct request *r, struct coredms *registry, const char *tenant, struct err *err)
 {
     struct coredms *db;

@@ -143,6 +143,8 @@ static int find_streams(struct coredms *db, struct wanted *w, struct err *err)
     char *name = NULL, *next;
     for (size_t i = 0; i < w->app->stream_count; i++)
         add_stream(w, w->app->streams[i].name, &w->app->streams[i]);
+    if (w->stream && w->stream_count)
+        return 0; /* it is the one: the store need not be asked for others */
     while (history_next_stream(db, name, &next, err) == 0) {
         free(name);
         name = next;

@@ -63,14 +63,9 @@ static int read_identity(struct connection *c, struct identity *id, struct err *
                : read_summed(c, &id->summed, err);
 }
 
-static bool is_registry(const struct connection *c)
-{
-    return c->schema == &sqlite_schemas[DB_REGISTRY];
-}
-
 int connection_damaged(const struct connection *c, const char *why, struct err *err)
 {
-    if (is_registry(c))
+    if (connection_is_registry(c))
         return err_set(err, ERR_DAMAGED,
                        "%s: is damaged (%s): stop Belltower, set it and tenants/ aside, and restore from a backup; see "
                        "docs/operations.md",
@@ -82,7 +77,7 @@ int connection_damaged(const struct connection *c, const char *why, struct err *
 
 int connection_gone(const struct connection *c, struct err *err)
 {
-    if (is_registry(c))
+    if (connection_is_registry(c))
         return err_set(err, ERR_DAMAGED,
                        "%s: is missing or empty, though there is data of tenants: put it back, or stop Belltower, set "
                        "tenants/ aside, too, and restore from a backup; see docs/operations.md",

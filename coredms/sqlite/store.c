@@ -55,7 +55,7 @@ static bool exists(const char *path)
 /* What is written to a file that nobody will open again is lost, and to begin anew would forget what there was. */
 static int is_gone(const struct connection *c, struct err *err)
 {
-    bool registry = c->schema == &sqlite_schemas[DB_REGISTRY];
+    const bool registry = connection_is_registry(c);
     if (exists(c->path))
         return err_set(err, ERR_UNAVAILABLE, "%s: was replaced while it was in use: %s to use the new one", c->path,
                        registry ? "restart Belltower" : "pause the tenant and resume it");

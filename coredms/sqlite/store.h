@@ -66,6 +66,11 @@ int store_existing(struct store *s, enum db_file file, const char *what, struct 
 /* Removes a tenant's files. */
 int store_purge(struct store *s, const char *tenant, struct err *err) MUSTCHECK;
 
+static inline bool connection_is_registry(const struct connection *c)
+{
+    return c->schema == &sqlite_schemas[DB_REGISTRY];
+}
+
 /* Opens (creates, migrates) c->path; *missing: a reader found no file, or one that its writer has not set up yet. */
 int connection_open(struct connection *c, bool *missing, struct err *err) MUSTCHECK;
 /* ERR_DAMAGED, with what to do about it: SQLite cannot read it; there is nothing to read, though there should be. */

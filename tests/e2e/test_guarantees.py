@@ -55,6 +55,12 @@ class GuaranteesTest(PlatformTest):
             channel.basic_publish('belltower.in.' + tenant, tenant, body, pika.BasicProperties(headers=headers))
         connection.close()
 
+    def try_against(self, tenant, *more):
+        path = '%s/%s.yaml' % (self.platform.dir, tenant)
+        with open(path, 'w') as f:
+            f.write(tenant_app(tenant, APP))
+        return self.platform.command('try', path, '--against', tenant, *more)
+
     def published(self, tenant):
         """(message_id, body) of all in the tenant's results queue."""
         return [(i, body) for i, body in published(self.platform, tenant)]
@@ -329,10 +335,7 @@ class NamelessHeader(GuaranteesTest):
         done = self.platform.command('verify', 'nameless')
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn('1 stored results are the same', done.stderr)
-        path = self.platform.dir + '/same.yaml'
-        with open(path, 'w') as f:
-            f.write(tenant_app('nameless', APP))
-        done = self.platform.command('try', path, '--against', 'nameless')
+        done = self.try_against('nameless')
         self.assertEqual(done.returncode, 0, done.stderr)
 
 
@@ -468,10 +471,7 @@ class Replay(GuaranteesTest):
         table = self.platform.command('verify', 'unread')
         self.assertEqual(table.returncode, 1, table.stderr)
         self.assertIn('damaged', table.stdout)
-        changed = self.platform.dir + '/unread.yaml'
-        with open(changed, 'w') as f:
-            f.write(tenant_app('unread', APP))
-        done = self.platform.command('try', changed, '--against', 'unread', '-o', 'json')
+        done = self.try_against('unread', '-o', 'json')
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(set(found(done)), {('damaged', 20), ('changed', 40), ('damaged', 50), ('new', 50)})
         done = self.platform.command('explain', 'unread', ids[0])
