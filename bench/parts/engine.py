@@ -21,6 +21,7 @@ CASES = {
     '1 key': ('engine: 1 key', 1 / 3),
     '1,000 keys': ('engine: 1,000 keys', 1 / 3),
     '1,000,000 keys': ('engine: 1,000,000 keys', 1 / 3),
+    '1,000,000 keys, ndjson': ('engine: 1,000,000 keys, ndjson of 500', 1 / 3),
     'sliding 10m every 10s': ('engine: sliding 10m every 10s', 0.5),
     'sliding, a sum of floats': ('engine: the same with a sum of floats', None),
 }

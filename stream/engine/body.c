@@ -2,19 +2,11 @@
 #include "stream/engine/body.h"
 #include "base/csv.h"
 #include "stream/engine/events.h"
+#include "stream/engine/members.h"
 #include "stream/engine/publish.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define MEMBERS_KEPT 4096 /* room for so many members of an array is kept for the next */
-
-void members_free(struct members *m)
-{
-    free(m->list);
-    free(m->slots);
-    *m = (struct members){0};
-}
 
 /* ---- values ---- */
 
@@ -67,15 +59,34 @@ static bool take_predicted(struct engine *e, struct json *j)
         at.at - j->at > e->app->limits.event_bytes)
         return false;
     e->source.body = (struct bytes){j->at, (size_t)(at.at - j->at)};
-    event_decoded(e, time);
+    event_decoded(e, time, NULL);
     e->source.index++;
     *j = at;
     return true;
 }
 
+/* The same of as many events as are looked at together. */
+static __attribute__((noinline)) bool take_group(struct engine *e, struct json *j)
+{
+    struct json at = *j;
+    members_begin(e);
+    while (!e->only_traced && e->members.count < MEMBERS_GROUP && at.at < at.end && *at.at == '{' &&
+           members_predict(e, &at)) {
+        if (!ends_here(&at) || e->members.list[e->members.count - 1].len > (size_t)e->app->limits.event_bytes) {
+            e->members.count--;
+            break;
+        }
+        *j = at;
+        at.at += at.at < at.end && *at.at == '\n';
+    }
+    members_take(e, NULL);
+    return e->members.count;
+}
+
 static void take_sequence(struct engine *e, struct bytes body)
 {
     struct json j = json_begin(body.p, body.len);
+    const bool ahead = e->far;
     enum json_type type;
     const char *from;
     for (;;) {
@@ -85,7 +96,7 @@ static void take_sequence(struct engine *e, struct bytes body)
             json_peek(&j); /* other white space */
         if (j.at == j.end)
             return;
-        if (*j.at == '{' && take_predicted(e, &j))
+        if (*j.at == '{' && (ahead ? take_group(e, &j) : take_predicted(e, &j)))
             continue;
         if (scan_value(e, &j, &type, &from) && ends_here(&j)) {
             e->source.body = (struct bytes){from, (size_t)(j.at - from)};
@@ -107,43 +118,14 @@ static bool next_member(struct json *j, bool *first)
     return true;
 }
 
-static struct member *member_new(struct engine *e)
-{
-    struct members *m = &e->members;
-    const size_t fields = e->app->field_count;
-    if (m->count == m->capacity) {
-        m->capacity = m->capacity ? m->capacity * 2 : 64;
-        m->list = mem_resize(m->list, m->capacity, sizeof *m->list);
-        m->slots = mem_resize(m->slots, m->capacity * fields, sizeof *m->slots);
-    }
-    return &m->list[m->count++];
-}
-
-/* Reads the member at j: an event that looks like one before is decoded at once, any other value is only checked. */
-static bool read_member(struct engine *e, struct json *j)
-{
-    struct member *m = member_new(e);
-    struct value *slots = &e->members.slots[(e->members.count - 1) * e->app->field_count];
-    *m = (struct member){.type = json_peek(j)};
-    m->from = j->at;
-    m->decoded = !e->only_traced && decoder_predict(&e->decoder, j, slots, &m->time);
-    if (!m->decoded && !json_skip(j, &m->from))
-        return false;
-    m->len = (size_t)(j->at - m->from);
-    return true;
-}
-
 /* If the array does not parse, nothing of it counts. */
 static bool read_members(struct engine *e, struct bytes body)
 {
     struct json j = json_begin(body.p, body.len);
     bool first = true;
-    if (e->members.fields != e->app->field_count) /* another version */
-        members_free(&e->members);
-    e->members.fields = e->app->field_count;
-    e->members.count = 0;
+    members_begin(e);
     if (json_enter(&j, '[')) {
-        while (next_member(&j, &first) && read_member(e, &j))
+        while (next_member(&j, &first) && members_read(e, &j))
             continue;
     }
     bool good = !j.error && (json_peek(&j), j.at == j.end);
@@ -153,30 +135,19 @@ static bool read_members(struct engine *e, struct bytes body)
     return good;
 }
 
-static void take_member(struct engine *e, const struct member *m, struct value *slots)
+/* e->source is a member that was only checked. */
+static void take_unread(struct engine *e, enum json_type type)
 {
-    struct value *own = e->decoder.slots;
-    e->source.body = (struct bytes){m->from, m->len};
-    if (m->decoded && m->len <= (size_t)e->app->limits.event_bytes) {
-        e->decoder.slots = slots;
-        event_decoded(e, m->time);
-        e->decoder.slots = own;
-        e->source.index++;
-        return;
-    }
-    struct json j = json_begin(m->from, m->len);
-    if (m->type != JSON_OBJECT || decoder_scan(&e->decoder, &j))
-        take_value(e, m->type);
+    struct json j = json_begin(e->source.body.p, e->source.body.len);
+    if (type != JSON_OBJECT || decoder_scan(&e->decoder, &j))
+        take_value(e, type);
 }
 
 static void take_array(struct engine *e, struct bytes body)
 {
-    if (!read_members(e, body))
-        return;
-    for (size_t i = 0; i < e->members.count; i++)
-        take_member(e, &e->members.list[i], &e->members.slots[i * e->app->field_count]);
-    if (e->members.capacity > MEMBERS_KEPT)
-        members_free(&e->members);
+    if (read_members(e, body))
+        members_take(e, take_unread);
+    members_end(e);
 }
 
 /* ---- bodies ---- */
@@ -201,7 +172,7 @@ bool row_take(struct engine *e, const struct csv *row)
         (int64_t)plain->json_most > limits->message_bytes ||
         !layouts_read_row(&e->decoder.layouts, e->app, plain, e->decoder.slots, &time))
         return false;
-    event_decoded(e, time);
+    event_decoded(e, time, NULL);
     return true;
 }
 

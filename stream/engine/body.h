@@ -11,6 +11,5 @@ void body_take(struct engine *e, struct bytes body);
 bool row_take(struct engine *e, const struct csv *row);
 /* The bytes of e->source: those of a row are made now, and once. */
 struct bytes source_body(struct engine *e);
-void members_free(struct members *m);
 
 #endif

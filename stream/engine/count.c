@@ -57,22 +57,36 @@ static bool count_late(struct engine *e, struct stream *s, struct key_row *key, 
     return late;
 }
 
-static enum verdict stream_count(struct engine *e, struct stream *s, const struct value *slots, struct device *d,
-                                 int64_t t)
+/* The key of an event, appended to keys. */
+static inline struct seen key_see(const struct stream *s, const struct value *slots, struct buf *keys)
 {
     const struct app_query *q = &s->app->query;
-    struct buf *bytes = &e->key_bytes;
+    const size_t at = keys->len;
+    for (size_t i = 0; i < q->key_count; i++)
+        key_put(keys, &slots[q->keys[i]]);
+    const size_t len = keys->len - at;
+    return (struct seen){table_hash(keys->data + at, len), at, (uint32_t)len, true};
+}
+
+/* seen, keys: its key, if that was seen before; else NULL. */
+static inline enum verdict stream_count(struct engine *e, struct stream *s, const struct value *slots, struct device *d,
+                                        int64_t t, const struct seen *seen, const struct buf *keys)
+{
+    struct seen now;
     if (window_last_end(s->app, t) <= gone_to(s, timeline_of(s, d), d->watermark))
         return VERDICT_GONE;
-    buf_clear(bytes);
-    for (size_t i = 0; i < q->key_count; i++)
-        key_put(bytes, &slots[q->keys[i]]);
-    uint64_t hash = table_hash(bytes->data, bytes->len);
-    struct key_row *key = table_find(&s->keys, hash, bytes->data, bytes->len);
+    if (!seen) {
+        buf_clear(&e->key_bytes);
+        now = key_see(s, slots, &e->key_bytes);
+        seen = &now;
+        keys = &e->key_bytes;
+    }
+    const char *bytes = keys->data + seen->key;
+    struct key_row *key = table_find(&s->keys, seen->hash, bytes, seen->key_len);
     if (!key && s->keys.count >= (uint64_t)e->app->limits.keys)
         return VERDICT_TOO_MANY_KEYS;
     if (!key)
-        key = key_new(e, s, hash, bytes->data, bytes->len, d);
+        key = key_new(e, s, seen->hash, bytes, seen->key_len, d);
     int64_t start = multiple_below(t, s->grain);
     bool made;
     struct pane *p = pane_of(e, s, key, start, &made);
@@ -94,9 +108,19 @@ bool stream_accepts(struct engine *e, const struct stream *s, const struct value
     return v.type == VALUE_BOOL && v.b;
 }
 
+struct seen stream_see(struct engine *e, const struct stream *s, const struct value *slots, struct buf *keys)
+{
+    return stream_accepts(e, s, slots) ? key_see(s, slots, keys) : (struct seen){.accepted = false};
+}
+
 enum verdict stream_judge(struct engine *e, struct stream *s, const struct value *slots, struct device *d, int64_t t)
 {
-    return stream_accepts(e, s, slots) ? stream_count(e, s, slots, d, t) : VERDICT_REJECTED;
+    return stream_accepts(e, s, slots) ? stream_count(e, s, slots, d, t, NULL, NULL) : VERDICT_REJECTED;
+}
+
+static enum verdict judge_seen(struct engine *e, struct stream *s, struct device *d, int64_t t, const struct seen *seen)
+{
+    return seen->accepted ? stream_count(e, s, e->decoder.slots, d, t, seen, &e->members.keys) : VERDICT_REJECTED;
 }
 
 /* ---- all streams ---- */
@@ -113,7 +137,7 @@ static void dead_letter(struct engine *e, unsigned verdicts, const struct device
         publish_dead(e, DEAD_LATE, "its windows begin before those of this version of the app");
 }
 
-void count_in_streams(struct engine *e, struct device *d, int64_t t)
+void count_in_streams(struct engine *e, struct device *d, int64_t t, const struct seen *seen)
 {
     unsigned verdicts = 0;
     const struct value *slots = e->decoder.slots;
@@ -126,7 +150,7 @@ void count_in_streams(struct engine *e, struct device *d, int64_t t)
         struct stream *s = e->streams[i];
         if (olds && s->judged == e->event_sequence)
             continue;
-        enum verdict v = stream_judge(e, s, slots, d, t);
+        enum verdict v = seen ? judge_seen(e, s, d, t, &seen[i]) : stream_judge(e, s, slots, d, t);
         verdicts |= 1u << v;
         if (traced)
             trace_verdict(e, s, slots, t, v);

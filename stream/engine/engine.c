@@ -3,6 +3,7 @@
 #include "stream/engine/control.h"
 #include "stream/engine/cooldowns.h"
 #include "stream/engine/events.h"
+#include "stream/engine/members.h"
 #include "stream/engine/olds.h"
 #include "stream/engine/publish.h"
 #include "stream/engine/sequences.h"

@@ -10,12 +10,12 @@
 #include <string.h>
 
 /* An event that is not ahead: time moves on, windows close, then it is counted. */
-static void event_admit(struct engine *e, struct device *d, int64_t t)
+static void event_admit(struct engine *e, struct device *d, int64_t t, const struct seen *seen)
 {
     d->highest_event = t > d->highest_event ? t : d->highest_event;
     if (device_sees(e, d, t))
         watermarks_move(e, &d, 1);
-    count_in_streams(e, d, t);
+    count_in_streams(e, d, t, seen);
     device_settle(e, d);
 }
 
@@ -113,7 +113,7 @@ static void admit_held(struct engine *e, const struct held *h)
     }
     struct device *d = device_of_event(e);
     if (d)
-        event_admit(e, d, t);
+        event_admit(e, d, t, NULL);
     else
         refuse_device(e, t);
 }
@@ -165,10 +165,10 @@ void event_take(struct engine *e)
         return;
     }
     decoder_learn(&e->decoder, e->source.body.p, e->source.body.len);
-    event_decoded(e, t);
+    event_decoded(e, t, NULL);
 }
 
-void event_decoded(struct engine *e, int64_t t)
+void event_decoded(struct engine *e, int64_t t, const struct seen *seen)
 {
     struct device *d = device_of_event(e);
     e->counters.events++;
@@ -188,5 +188,5 @@ void event_decoded(struct engine *e, int64_t t)
     }
     if (e->held_first)
         held_reject(e);
-    event_admit(e, d, t);
+    event_admit(e, d, t, seen);
 }

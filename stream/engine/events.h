@@ -6,8 +6,8 @@
 
 /* e->source is an object, scanned by the decoder: converts, judges and counts it, or dead-letters it. */
 void event_take(struct engine *e);
-/* e->source is an event that the decoder has in its slots: judges and counts it. */
-void event_decoded(struct engine *e, int64_t t);
+/* e->source is an event that is in the decoder's slots: judges and counts it. seen: as in count_in_streams. */
+void event_decoded(struct engine *e, int64_t t, const struct seen *seen);
 /* The same of a message that is a repeat: it is only traced. */
 void event_repeat(struct engine *e);
 /* Dead-letters all that is held back; no-op if nothing is. */

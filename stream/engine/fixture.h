@@ -142,6 +142,19 @@ static inline void feed_tick(struct fixture *f, const char *body)
     feed_control(f, CONTROL_TICK, "belltower-worker-acme", body);
 }
 
+static inline void feed_version(struct fixture *f, int version, const char *yaml)
+{
+    struct buf b = {0};
+    json_w_open(&b, '{');
+    json_w_name(&b, "version");
+    json_w_int(&b, version);
+    json_w_name(&b, "app");
+    json_w_str(&b, yaml);
+    json_w_close(&b, '}');
+    feed_control(f, CONTROL_VERSION, USER_API, buf_cstr(&b));
+    buf_free(&b);
+}
+
 /* All that came out since the last call. */
 static inline void expect_at(struct fixture *f, const char *want, const char *file, int line)
 {

@@ -106,6 +106,10 @@ struct old_version {
 
 #define NO_STREAM SIZE_MAX
 
+#ifndef FAR_SLOTS           /* the tests look ahead early */
+#define FAR_SLOTS (1 << 14) /* of a table that is no longer in the nearest cache */
+#endif
+
 /* Streams of the present app come first, in its order; behind them those of older versions, oldest first. */
 struct stream {
     const struct app *of; /* the version's whose stream it is */
@@ -184,7 +188,7 @@ struct source { /* the value that is being read, for dead letters */
     struct bytes body;
 };
 
-struct member { /* of an array */
+struct member { /* a value of a body, read before its turn */
     const char *from;
     size_t len;
     int64_t time;
@@ -192,10 +196,19 @@ struct member { /* of an array */
     bool decoded; /* time and its slots are filled */
 };
 
+struct seen { /* what a stream says of an event without a look at its state */
+    uint64_t hash;
+    size_t key; /* key_put of its columns: where in the buffer that was given */
+    uint32_t key_len;
+    bool accepted; /* `where` holds; else there is no key */
+};
+
 struct members {
     struct member *list;
     struct value *slots; /* the app's fields of each */
-    size_t count, capacity, fields;
+    struct seen *seen;   /* of the group that is looked at together: of each, by the present app's streams */
+    struct buf keys;     /* of `seen` */
+    size_t count, capacity, fields, streams;
 };
 
 struct engine {
@@ -238,6 +251,7 @@ struct engine {
     struct source source;
     bool only_traced; /* the message is a repeat */
     struct members members;
+    bool far; /* a stream has had so many keys that they are worth looking ahead for */
     struct dirty *dirty;
     size_t dirty_count, dirty_capacity;
     struct closing *closing; /* what is published together */

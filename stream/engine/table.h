@@ -44,6 +44,23 @@ static inline void *table_find(const struct table *t, uint64_t hash, const void 
     return NULL;
 }
 
+/* Before an item is looked for: its slot's memory is asked for. */
+static inline void table_prefetch(const struct table *t, uint64_t hash)
+{
+    if (t->capacity)
+        __builtin_prefetch(&t->slots[hash & (t->capacity - 1)]);
+}
+
+/* What table_find will most likely give, without a look at it. */
+static inline void *table_guess(const struct table *t, uint64_t hash)
+{
+    const size_t mask = t->capacity - 1;
+    size_t at = hash & mask;
+    while (t->slots[at].item && t->slots[at].hash != hash)
+        at = (at + 1) & mask;
+    return t->slots[at].item;
+}
+
 /* One that is not in it. hash: table_hash of its bytes. */
 void table_add(struct table *t, uint64_t hash, struct ident *item);
 void table_remove(struct table *t, const struct ident *item);

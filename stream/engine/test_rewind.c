@@ -269,19 +269,6 @@ static void results_from(const struct buf *out, int64_t from, struct buf *kept)
     "streams:\n" STREAM("b", "{ tumbling: 15s, allowed_lateness: 3s }", "")                                            \
         STREAM("a", "{ tumbling: 10s, allowed_lateness: 10s }", ", m: max(id)") STREAM("c", "{ tumbling: 7s }", "")
 
-static void feed_version(struct fixture *f, const char *yaml)
-{
-    struct buf b = {0};
-    json_w_open(&b, '{');
-    json_w_name(&b, "version");
-    json_w_int(&b, 2);
-    json_w_name(&b, "app");
-    json_w_str(&b, yaml);
-    json_w_close(&b, '}');
-    feed_control(f, CONTROL_VERSION, USER_API, buf_cstr(&b));
-    buf_free(&b);
-}
-
 /* update: a version that came before. */
 static void rewind_and_compare(uint32_t seed, const char *old, const char *update, const char *new)
 {
@@ -293,7 +280,7 @@ static void rewind_and_compare(uint32_t seed, const char *old, const char *updat
     uint32_t messages = 60, at = 5 + seed % 40;
     for (uint32_t i = 0; i < messages; i++) {
         if (i == at / 2 && update)
-            feed_version(&rewound, update);
+            feed_version(&rewound, 2, update);
         if (i == at) {
             engine_info(rewound.engine, &info);
             rebase(&rewound, new, 9, 2, info.highest + 1);

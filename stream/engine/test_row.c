@@ -139,16 +139,6 @@ static void add_row(struct twins *t, struct buf *line, const char *format, int n
     " select: { n: count(), top: max(below), total: sum(gone) } }\n"
 
 /* What is open counts on as the old version says. */
-static void feed_version(struct fixture *f, const char *yaml)
-{
-    struct buf b = {0};
-    buf_add_str(&b, "{\"version\":2,\"app\":");
-    json_w_str(&b, yaml);
-    buf_add_char(&b, '}');
-    feed_control(f, CONTROL_VERSION, USER_API, buf_cstr(&b));
-    buf_free(&b);
-}
-
 static void rows_of(const char *yaml, const char *next, const char *format, const char *const *expected)
 {
     struct twins t;
@@ -158,8 +148,8 @@ static void rows_of(const char *yaml, const char *next, const char *format, cons
         add_row(&t, &line, format, n);
         feed_row(&t, line.data ? line.data : "", line.len, n > ROWS / 2);
         if (n == ROWS / 3) {
-            feed_version(&t.rows, next);
-            feed_version(&t.objects, next);
+            feed_version(&t.rows, 2, next);
+            feed_version(&t.objects, 2, next);
         }
         if (n % 500 == 0)
             same_so_far(&t);

@@ -9,19 +9,6 @@
     "streams:\n  - { name: s, key: [id], window: { tumbling: 10s, allowed_lateness: " lateness                         \
     " }, select: { n: count(), total: sum(v) } }\n"
 
-static void feed_version(struct fixture *f, int version, const char *yaml)
-{
-    struct buf b = {0};
-    json_w_open(&b, '{');
-    json_w_name(&b, "version");
-    json_w_int(&b, version);
-    json_w_name(&b, "app");
-    json_w_str(&b, yaml);
-    json_w_close(&b, '}');
-    feed_control(f, CONTROL_VERSION, USER_API, buf_cstr(&b));
-    buf_free(&b);
-}
-
 #define STREAM(name, where, window)                                                                                    \
     "  - { name: " name ", where: " where ", key: [id], window: " window ", select: { n: count() } }\n"
 

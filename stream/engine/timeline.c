@@ -73,6 +73,7 @@ struct key_row *key_new(struct engine *e, struct stream *s, uint64_t hash, const
     key->ident = (struct ident){copy, len};
     key->device = d;
     table_add(&s->keys, hash, &key->ident);
+    e->far |= s->keys.capacity >= FAR_SLOTS;
     return key;
 }
 

@@ -202,8 +202,9 @@ static int by_end_stream_key(const void *a, const void *b)
 
 void publish_corrections(struct engine *e)
 {
-    if (e->dirty_count)
-        qsort(e->dirty, e->dirty_count, sizeof *e->dirty, by_end_stream_key);
+    if (!e->dirty_count)
+        return;
+    qsort(e->dirty, e->dirty_count, sizeof *e->dirty, by_end_stream_key);
     for (size_t i = 0; i < e->dirty_count; i++)
         publish_window(e, e->dirty[i].stream, e->dirty[i].key, e->dirty[i].record, e->dirty[i].record->end);
     e->dirty_count = 0;
