@@ -118,6 +118,21 @@ static bool next_member(struct json *j, bool *first)
     return true;
 }
 
+/* Reads the member at j, and those that look like ones before and stand directly behind it. */
+static bool read_run(struct engine *e, struct json *j)
+{
+    if (!members_read(e, j))
+        return false;
+    while (!e->only_traced && j->end - j->at > 1 && j->at[0] == ',' && j->at[1] == '{') {
+        j->at++;
+        if (!members_predict(e, j)) {
+            j->at--;
+            break;
+        }
+    }
+    return true;
+}
+
 /* If the array does not parse, nothing of it counts. */
 static bool read_members(struct engine *e, struct bytes body)
 {
@@ -125,7 +140,7 @@ static bool read_members(struct engine *e, struct bytes body)
     bool first = true;
     members_begin(e);
     if (json_enter(&j, '[')) {
-        while (next_member(&j, &first) && members_read(e, &j))
+        while (next_member(&j, &first) && read_run(e, &j))
             continue;
     }
     bool good = !j.error && (json_peek(&j), j.at == j.end);
