@@ -57,6 +57,11 @@ static bool count_late(struct engine *e, struct stream *s, struct key_row *key, 
     return late;
 }
 
+static inline const char *key_bytes(const struct seen *seen, const struct buf *keys)
+{
+    return seen->key_len ? keys->data + seen->key : NULL;
+}
+
 /* The key of an event, appended to keys. */
 static inline struct seen key_see(const struct stream *s, const struct value *slots, struct buf *keys)
 {
@@ -64,8 +69,9 @@ static inline struct seen key_see(const struct stream *s, const struct value *sl
     const size_t at = keys->len;
     for (size_t i = 0; i < q->key_count; i++)
         key_put(keys, &slots[q->keys[i]]);
-    const size_t len = keys->len - at;
-    return (struct seen){table_hash(keys->data + at, len), at, (uint32_t)len, true};
+    struct seen seen = {.key = at, .key_len = (uint32_t)(keys->len - at), .accepted = true};
+    seen.hash = table_hash(key_bytes(&seen, keys), seen.key_len);
+    return seen;
 }
 
 /* seen, keys: its key, if that was seen before; else NULL. */
@@ -81,7 +87,7 @@ static inline enum verdict stream_count(struct engine *e, struct stream *s, cons
         seen = &now;
         keys = &e->key_bytes;
     }
-    const char *bytes = keys->data + seen->key;
+    const char *bytes = key_bytes(seen, keys);
     struct key_row *key = table_find(&s->keys, seen->hash, bytes, seen->key_len);
     if (!key && s->keys.count >= (uint64_t)e->app->limits.keys)
         return VERDICT_TOO_MANY_KEYS;

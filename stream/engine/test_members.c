@@ -17,8 +17,10 @@
     "select: { n: count(), f: first(s) } }\n"
 
 static const char usual[] = HEAD LIMITS STREAMS;
-static const char one[] = HEAD LIMITS "streams:\n  - { name: some, key: [s, id], window: { tumbling: 4s }, "
-                                      "select: { n: count() } }\n";
+static const char one[] =
+    HEAD LIMITS "streams:\n  - { name: some, key: [s, id], window: { tumbling: 4s }, "
+                "select: { n: count() } }\n"
+                "  - { name: whole, key: [], window: { tumbling: 9s }, select: { n: count() } }\n";
 static const char devices[] = HEAD "  watermark_per: [id]\n" LIMITS STREAMS;
 
 static uint32_t next_random(uint64_t *seed)
