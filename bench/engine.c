@@ -170,10 +170,9 @@ static void run_case(const struct bench_case *c, size_t events, int runs)
     bool parser = c->baseline <= CJSON;
     const char *app = parser ? NULL : engine_baseline(c->baseline, &shape);
     events_make(&e, &c->shape, c->layout, events * c->times, c->per_message);
-    if (!parser && c->baseline == SINGLE)
-        events_make(&other, &shape, EVENT_SINGLE, events, 1);
-    else if (!parser) /* itself, in messages of the same kind */
-        events_make(&other, &shape, c->layout, events, c->per_message);
+    bool single = c->baseline == SINGLE; /* else itself, in messages of the same kind */
+    if (!parser)
+        events_make(&other, &shape, single ? EVENT_SINGLE : c->layout, events, single ? 1 : c->per_message);
     for (int i = 0; i < runs; i++) {
         double base = parser ? parser_ns(c->baseline, &e) : engine_ns(app, &other);
         ns[i] = engine_ns(c->app, &e);

@@ -5,7 +5,6 @@
 #include "stream/engine/members.h"
 #include "stream/engine/publish.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- values ---- */
@@ -23,6 +22,13 @@ static void take_value(struct engine *e, enum json_type type)
     else
         event_take(e);
     e->source.index++;
+}
+
+void body_take_unread(struct engine *e, enum json_type type)
+{
+    struct json j = json_begin(e->source.body.p, e->source.body.len);
+    if (type != JSON_OBJECT || decoder_scan(&e->decoder, &j))
+        take_value(e, type);
 }
 
 /* Reads the value at j, with an empty j->depth. */
@@ -72,14 +78,14 @@ static __attribute__((noinline)) bool take_group(struct engine *e, struct json *
     members_begin(e);
     while (!e->only_traced && e->members.count < MEMBERS_GROUP && at.at < at.end && *at.at == '{' &&
            members_predict(e, &at)) {
-        if (!ends_here(&at) || e->members.list[e->members.count - 1].len > (size_t)e->app->limits.event_bytes) {
+        if (!ends_here(&at)) {
             e->members.count--;
             break;
         }
         *j = at;
         at.at += at.at < at.end && *at.at == '\n';
     }
-    members_take(e, NULL);
+    members_take(e);
     return e->members.count;
 }
 
@@ -150,18 +156,10 @@ static bool read_members(struct engine *e, struct bytes body)
     return good;
 }
 
-/* e->source is a member that was only checked. */
-static void take_unread(struct engine *e, enum json_type type)
-{
-    struct json j = json_begin(e->source.body.p, e->source.body.len);
-    if (type != JSON_OBJECT || decoder_scan(&e->decoder, &j))
-        take_value(e, type);
-}
-
 static void take_array(struct engine *e, struct bytes body)
 {
     if (read_members(e, body))
-        members_take(e, take_unread);
+        members_take(e);
     members_end(e);
 }
 

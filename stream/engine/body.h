@@ -6,6 +6,8 @@
 
 /* e->source is the whole message: takes each value in it, or dead-letters what is none. */
 void body_take(struct engine *e, struct bytes body);
+/* e->source is one whole value of this type that was only checked: takes or dead-letters it. */
+void body_take_unread(struct engine *e, enum json_type type);
 /* e->source is a row of CSV: takes the event that it is if it looks like one before. false: nothing but the decoder's
  * slots has changed, and its body is to be taken. */
 bool row_take(struct engine *e, const struct csv *row);

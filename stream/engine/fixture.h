@@ -155,6 +155,13 @@ static inline void feed_version(struct fixture *f, int version, const char *yaml
     buf_free(&b);
 }
 
+/* Logs by chance, the same for the same seed. */
+static inline uint32_t next_random(uint64_t *seed)
+{
+    *seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(*seed >> 33);
+}
+
 /* All that came out since the last call. */
 static inline void expect_at(struct fixture *f, const char *want, const char *file, int line)
 {

@@ -1,4 +1,5 @@
 #include "stream/engine/members.h"
+#include "stream/engine/body.h"
 #include "stream/engine/count.h"
 #include "stream/engine/events.h"
 
@@ -145,18 +146,17 @@ static void take_decoded(struct engine *e, size_t i, const struct seen *seen)
     e->source.index++;
 }
 
-static void take(struct engine *e, size_t i, const struct seen *seen,
-                 void (*undecoded)(struct engine *e, enum json_type type))
+static void take(struct engine *e, size_t i, const struct seen *seen)
 {
     const struct member *n = &e->members.list[i];
     e->source.body = (struct bytes){n->from, n->len};
     if (n->decoded && n->len <= (size_t)e->app->limits.event_bytes)
         take_decoded(e, i, seen);
     else
-        undecoded(e, n->type);
+        body_take_unread(e, n->type);
 }
 
-void members_take(struct engine *e, void (*undecoded)(struct engine *e, enum json_type type))
+void members_take(struct engine *e)
 {
     const struct members *m = &e->members;
     const bool ahead = e->far && m->count > 1;
@@ -165,6 +165,6 @@ void members_take(struct engine *e, void (*undecoded)(struct engine *e, enum jso
         if (ahead)
             look_ahead(e, from, to);
         for (size_t i = from; i < to; i++)
-            take(e, i, ahead ? &m->seen[(i - from) * m->streams] : NULL, undecoded);
+            take(e, i, ahead ? &m->seen[(i - from) * m->streams] : NULL);
     }
 }

@@ -17,8 +17,7 @@ void members_end(struct engine *e);
 bool members_predict(struct engine *e, struct json *j);
 /* Reads whatever value is at j into a new member. false: it is no JSON, and j->error says so. */
 bool members_read(struct engine *e, struct json *j);
-/* Takes all of them, in order, as values of e->source. undecoded: takes one that was not decoded or is too large, with
- * e->source.body set to it. */
-void members_take(struct engine *e, void (*undecoded)(struct engine *e, enum json_type type));
+/* Takes all of them, in order, as values of e->source. */
+void members_take(struct engine *e);
 
 #endif

@@ -23,12 +23,6 @@ static const char one[] =
                 "  - { name: whole, key: [], window: { tumbling: 9s }, select: { n: count() } }\n";
 static const char devices[] = HEAD "  watermark_per: [id]\n" LIMITS STREAMS;
 
-static uint32_t next_random(uint64_t *seed)
-{
-    *seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)(*seed >> 33);
-}
-
 /* What is no good event: broken, of another type, too large, with a time that is none, without a field. */
 static const char *const others[] = {"{\"t\":1,",
                                      "[1,2]",

@@ -29,12 +29,6 @@ static const char devices[] = HEAD
     "  watermark_per: [id]\nstreams:\n  - { name: s, key: [id, s], window: { sliding: 20s, every: 1s }, " SELECT OTHERS
         TRIGGER;
 
-static uint32_t next_random(uint64_t *seed)
-{
-    *seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)(*seed >> 33);
-}
-
 /* Mostly in order, sometimes late, now and then a jump; zeros of both signs, which are equal and not alike. */
 static int64_t write_event(struct buf *b, uint64_t *seed, int64_t now)
 {
